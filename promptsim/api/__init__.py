@@ -1,0 +1,1 @@
+"""HTTP: translate a request, call the service, render the answer. Contract: docs/api.md and docs/openapi.json."""

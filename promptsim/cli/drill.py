@@ -1,0 +1,58 @@
+"""`promptsim drill`: what the network claims can find, and how often they accuse anyone of nothing."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from promptsim.cli.options import JsonOption
+from promptsim.cli.output import number, print_json, say, table
+from promptsim.cli.progress import progress
+
+
+def register(app: typer.Typer) -> None:
+    app.command("drill")(drill)
+
+
+def drill(
+    accounts: Annotated[int, typer.Option("--accounts", metavar="N", min=100, help="As many as you have.")] = 2000,
+    seeds: Annotated[int, typer.Option("--seeds", metavar="N", min=1, help="Runs of each kind.")] = 3,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer sizes and dilutions.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Plant campaigns of many sizes in synthetic traffic and tell which are found; then traffic with none.
+
+    Example: promptsim drill --accounts 20000 --seeds 5
+    """
+    from dataclasses import asdict
+
+    from promptsim.networks.drill import measure_false_alarms, measure_power
+
+    sizes, families, dilutions = ((6, 50), (1, 3), (0.3,)) if quick else ((6, 12, 50, 200), (1, 2, 4), (0.0, 0.3, 0.8))
+    cells = len(sizes) * len(families) * len(dilutions)
+    found = []
+    with progress(quiet=json).stage("planting campaigns", total=cells) as stage:
+        for cell in measure_power(accounts, seeds, sizes=sizes, families=families, dilutions=dilutions):
+            found.append(cell)
+            stage.advance(1)
+    with progress(quiet=json).stage("planting none") as stage:
+        alarms = measure_false_alarms(accounts, seeds)
+    if json:
+        print_json({"power": [asdict(cell) for cell in found], "false_alarms": asdict(alarms)})
+        return
+    table(
+        [("accounts in the campaign", "right"), ("families", "right"), ("own cover traffic", "right"),
+         ("accounts found", "right"), ("runs that found it", "right"), ("innocents flagged", "right")],
+        [
+            [
+                number(c.size), number(c.families), f"{c.dilution:.0%}", f"{c.recall:.0%}", f"{c.found:.0%}",
+                f"{c.strangers:.1f}",
+            ]
+            for c in found
+        ],
+    )  # fmt: skip
+    say(
+        f"Without any campaign: something was flagged in {alarms.runs_with_a_flag} of {alarms.seeds} runs "
+        f"({number(alarms.most_accounts)} accounts at most), each of {number(accounts)} accounts."
+    )

@@ -1,0 +1,1 @@
+"""Encode: texts → vectors (see `encoder.py`)."""

@@ -1,0 +1,157 @@
+"""Members of each skeleton → the shingles that most of them hold, and what they weigh. A stage of `mine`, run twice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from promptsim.families.corpus import Corpus
+from promptsim.families.shingles import Repeats, distinct_weight
+from promptsim.records import Bools, Floats, Int32s, Int64s, UInt64s
+
+
+@dataclass(frozen=True, slots=True)
+class Cores:
+    """The fixed part of skeleton i: shingles `hashes[of[i]:of[i+1]]` with their weights, `tokens[i]` fixed tokens."""
+
+    hashes: UInt64s
+    weights: Floats
+    of: Int64s
+    tokens: Floats
+    example: Int64s
+    text: UInt64s  # the fixed tokens of skeleton i as its example has them: `text[text_of[i]:text_of[i+1]]`
+    text_of: Int64s
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+
+@njit(cache=True, nogil=True)
+def _shared(shingle, of_prompt, members, of_skeleton, df, sound, share):  # type: ignore[no-untyped-def]
+    """Shingles that at least `share` of the members of each skeleton hold, and the member that holds most of them.
+
+    A shingle that is not `sound` (payload, or too few surroundings) counts only if half of its prompts are members.
+    """
+    n_shingles = len(df)
+    count = np.zeros(n_shingles, np.int32)
+    seen = np.full(n_shingles, -1, np.int64)
+    touched = np.empty(n_shingles, np.int32)
+    n_skeletons = len(of_skeleton) - 1
+    out = np.empty(1 << 16, np.int32)
+    of = np.zeros(n_skeletons + 1, np.int64)
+    example = np.full(n_skeletons, -1, np.int64)
+    filled = 0
+    for k in range(n_skeletons):
+        n = 0
+        lo, hi = of_skeleton[k], of_skeleton[k + 1]
+        for i in range(lo, hi):
+            for j in range(of_prompt[members[i]], of_prompt[members[i] + 1]):
+                s = shingle[j]
+                if seen[s] != members[i]:
+                    seen[s] = members[i]
+                    if count[s] == 0:
+                        touched[n] = s
+                        n += 1
+                    count[s] += 1
+        need = share * (hi - lo)
+        kept = np.sort(touched[:n])
+        if filled + n > len(out):
+            more = np.empty(2 * (filled + n), np.int32)
+            more[:filled] = out[:filled]
+            out = more
+        for s in kept:
+            if count[s] >= need and (sound[s] or 2 * count[s] >= df[s]):
+                out[filled] = s
+                filled += 1
+        most = -1
+        for i in range(lo, hi):
+            got = 0
+            for j in range(of_prompt[members[i]], of_prompt[members[i] + 1]):
+                if count[shingle[j]] >= need:
+                    got += 1
+            if got > most:
+                most = got
+                example[k] = members[i]
+        for s in kept:
+            count[s] = 0
+        of[k + 1] = filled
+    return out[:filled].copy(), of, example
+
+
+@njit(cache=True, nogil=True)
+def _fixed_tokens(  # type: ignore[no-untyped-def]
+    tokens, flags, bounds, shingle, place, of_prompt, kinds, kept, of, example, n_shingles, k, anchored, longest
+):
+    """Fixed tokens of each skeleton in its example prompt: each once, punctuation half."""
+    out = np.zeros(len(example), np.float32)
+    text = np.empty(1 << 12, np.uint64)
+    text_of = np.zeros(len(example) + 1, np.int64)
+    filled = 0
+    inside = np.full(n_shingles, -1, np.int64)
+    fixed = np.zeros(longest + 1, np.uint8)
+    for i in range(len(example)):
+        prompt = example[i]
+        text_of[i + 1] = filled
+        if prompt < 0:
+            continue
+        for j in range(of[i], of[i + 1]):
+            inside[kept[j]] = i
+        start = bounds[2 * prompt]
+        n = bounds[2 * prompt + 2] - start
+        fixed[:n] = 0
+        for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
+            s = shingle[j]
+            if inside[s] == i:
+                inside[s] = -1
+                width = k if kinds[s] == 0 else anchored
+                for t in range(place[j], place[j] + width):
+                    fixed[t] = 1
+        out[i] = distinct_weight(tokens[start : start + n], flags[start : start + n], fixed)
+        if filled + n > len(text):
+            more = np.empty(2 * (filled + n), np.uint64)
+            more[:filled] = text[:filled]
+            text = more
+        for t in range(n):
+            if fixed[t]:
+                text[filled] = tokens[start + t]
+                filled += 1
+        text_of[i + 1] = filled
+    return out, text[:filled].copy(), text_of
+
+
+def grouped(label: Int32s, n: int) -> tuple[Int64s, Int64s]:
+    """Prompts sorted by label (those with -1 left out), and where each label's begin."""
+    chosen = np.flatnonzero(label >= 0)
+    order = chosen[np.argsort(label[chosen], kind="stable")]
+    return order, np.searchsorted(label[order], np.arange(n + 1))
+
+
+def cores(
+    corpus: Corpus, repeats: Repeats, sound: Bools, label: Int32s, n: int, share: float, k: int, anchored: int
+) -> Cores:
+    """The consensus of the prompts that carry each label 0…n-1."""
+    members, of_skeleton = grouped(label, n)
+    n_shingles = len(repeats.hashes)
+    kept, of, example = _shared(repeats.shingle, repeats.of_prompt, members, of_skeleton, repeats.df(), sound, share)
+    longest = int((corpus.bounds[2::2] - corpus.bounds[:-1:2]).max(initial=0))
+    tokens, text, text_of = _fixed_tokens(
+        corpus.tokens, corpus.flags, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds,
+        kept, of, example, n_shingles, k, anchored, longest,
+    )  # fmt: skip
+    weights = np.where(repeats.kinds[kept] == 0, 1.0, 0.5).astype(np.float32)
+    return Cores(repeats.hashes[kept], weights, of, tokens, example, text, text_of)
+
+
+def joined_cores(one: Cores, two: Cores) -> Cores:
+    """The skeletons of `one`, then those of `two`."""
+    return Cores(
+        np.concatenate([one.hashes, two.hashes]),
+        np.concatenate([one.weights, two.weights]),
+        np.concatenate([one.of, two.of[1:] + one.of[-1]]),
+        np.concatenate([one.tokens, two.tokens]),
+        np.concatenate([one.example, two.example]),
+        np.concatenate([one.text, two.text]),
+        np.concatenate([one.text_of, two.text_of[1:] + one.text_of[-1]]),
+    )

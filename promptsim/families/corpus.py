@@ -1,0 +1,161 @@
+"""Documents → Corpus: every distinct prompt as folded token hashes in flat arrays, ordered by content alone.
+
+First stage of `mine`. A prompt has two parts, system and user text; no shingle crosses from one to the other, so an
+instruction counts as the same wherever it is sent. Line breaks and markup are no tokens: a flag says where a line
+begins or ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+from numba import njit
+
+from promptsim.records import Bools, DocumentBatch, Int64s, UInt8s, UInt64s
+from promptsim.text.tokens import MARKUP, NEWLINE, PUNCT, Tokens, tokenise
+from promptsim.text.unwrap import unwrap
+
+BEGINS_LINE, ENDS_LINE, IS_PUNCT = 1, 2, 4
+CHUNK = 8_192  # prompts tokenised at once: bounds the Python strings' worth of tokens in flight
+
+
+Wanted = Callable[[UInt64s], Bools]
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """Prompt i has tokens `tokens[bounds[2i]:bounds[2i+1]]` (system) and `[bounds[2i+1]:bounds[2i+2]]` (user)."""
+
+    prompt_no: Int64s
+    digest: UInt64s
+    tokens: UInt64s
+    flags: UInt8s
+    bounds: Int64s
+    cut_tokens: int
+
+    def __len__(self) -> int:
+        return len(self.prompt_no)
+
+
+def digests(system: Sequence[str], user: Sequence[str]) -> UInt64s:
+    """Eight bytes that stand for the content of each prompt; they order prompts and break ties."""
+    out = np.empty(len(system), np.uint64)
+    for i, (first, second) in enumerate(zip(system, user, strict=True)):
+        head = first.encode("utf-8", "surrogatepass")
+        body = len(head).to_bytes(8, "little") + head + second.encode("utf-8", "surrogatepass")
+        out[i] = int.from_bytes(blake2b(body, digest_size=8).digest(), "little")
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _compact(hashes, kinds, offsets, newline, markup, punct, limit):  # type: ignore[no-untyped-def]
+    """Drop line breaks and markup, keep where lines begin and end; at most `limit` tokens of a text."""
+    n = len(offsets) - 1
+    tokens = np.empty(len(hashes), np.uint64)
+    flags = np.empty(len(hashes), np.uint8)
+    bounds = np.zeros(n + 1, np.int64)
+    filled = 0
+    cut = 0
+    head = limit * 3 // 4
+    for text in range(n):
+        lo, hi = offsets[text], offsets[text + 1]
+        first = filled
+        begins = True
+        for i in range(lo, hi):
+            if hi - lo > limit and head <= i - lo < hi - lo - (limit - head):
+                cut += 1
+                begins = True
+                continue
+            if kinds[i] == newline:
+                begins = True
+                if filled > first:
+                    flags[filled - 1] |= 2
+                continue
+            if kinds[i] == markup:
+                continue
+            tokens[filled] = hashes[i]
+            flags[filled] = (1 if begins else 0) | (4 if kinds[i] == punct else 0)
+            begins = False
+            filled += 1
+        if filled > first:
+            flags[filled - 1] |= 2
+        bounds[text + 1] = filled
+    return tokens[:filled].copy(), flags[:filled].copy(), bounds, cut
+
+
+def tokenised(texts: Sequence[str], limit: int) -> tuple[UInt64s, UInt8s, Int64s, int]:
+    """Tokens, flags and bounds of texts, line breaks and markup taken out."""
+    raw: Tokens = tokenise(texts)
+    tokens, flags, bounds, cut = _compact(raw.hashes, raw.kinds, raw.offsets, NEWLINE, MARKUP, PUNCT, limit)
+    return tokens, flags, bounds, int(cut)
+
+
+@njit(cache=True, nogil=True)
+def _gather(tokens, flags, bounds, order):  # type: ignore[no-untyped-def]
+    """Tokens of the prompts in `order`."""
+    out_bounds = np.zeros(2 * len(order) + 1, np.int64)
+    out_tokens = np.empty(len(tokens), np.uint64)
+    out_flags = np.empty(len(tokens), np.uint8)
+    filled = 0
+    for rank in range(len(order)):
+        row = order[rank]
+        lo, mid, hi = bounds[2 * row], bounds[2 * row + 1], bounds[2 * row + 2]
+        out_tokens[filled : filled + hi - lo] = tokens[lo:hi]
+        out_flags[filled : filled + hi - lo] = flags[lo:hi]
+        out_bounds[2 * rank + 1] = filled + mid - lo
+        filled += hi - lo
+        out_bounds[2 * rank + 2] = filled
+    return out_tokens[:filled], out_flags[:filled], out_bounds
+
+
+def pieces(batches: Iterable[DocumentBatch]) -> Iterator[tuple[Int64s, tuple[str, ...], tuple[str, ...]]]:
+    """Batches cut to at most CHUNK prompts."""
+    for batch in batches:
+        for lo in range(0, len(batch.prompt_no), CHUNK):
+            part = slice(lo, lo + CHUNK)
+            yield batch.prompt_no[part], batch.system[part], batch.user[part]
+
+
+def interleaved(system: Sequence[str], user: Sequence[str]) -> list[str]:
+    """system, user, system, user, …: the order in which the parts of prompts are tokenised."""
+    texts = [""] * (2 * len(system))
+    texts[::2] = system
+    texts[1::2] = user
+    return texts
+
+
+def read(documents: Callable[[], Iterator[DocumentBatch]], limit: int, wanted: Wanted | None = None) -> Corpus:
+    """All documents, or those whose digests are `wanted`, tokenised and sorted by content."""
+    parts = [part for part in chunks(documents, limit, wanted) if len(part)]
+    if not parts:
+        return Corpus(
+            np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.uint8),
+            np.zeros(1, np.int64), 0,
+        )  # fmt: skip
+    digest = np.concatenate([part.digest for part in parts])
+    order = np.argsort(digest, kind="stable")
+    lengths = np.concatenate([np.diff(part.bounds) for part in parts])
+    bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
+    tokens, flags = np.concatenate([part.tokens for part in parts]), np.concatenate([part.flags for part in parts])
+    number, cut = np.concatenate([part.prompt_no for part in parts]), sum(part.cut_tokens for part in parts)
+    parts.clear()
+    tokens, flags, bounds = _gather(tokens, flags, bounds, order)
+    return Corpus(number[order], digest[order], tokens, flags, bounds, cut)
+
+
+def chunks(
+    documents: Callable[[], Iterator[DocumentBatch]], limit: int, wanted: Wanted | None = None
+) -> Iterator[Corpus]:
+    """The documents, tokenised, a few thousand at a time and in the order given."""
+    for prompt_no, system, user in pieces(documents()):
+        digest = digests(system, user)
+        if wanted is not None:
+            keep = np.flatnonzero(wanted(digest))
+            system, user = tuple(system[i] for i in keep), tuple(user[i] for i in keep)
+            prompt_no, digest = prompt_no[keep], digest[keep]
+        texts = [unwrap(text).text for text in interleaved(system, user)]
+        tokens, flags, bounds, cut = tokenised(texts, limit)
+        yield Corpus(prompt_no, digest, tokens, flags, bounds, cut)

@@ -1,0 +1,180 @@
+"""Groups → families as people read them: templates from member texts, wordings joined, skeletons for new prompts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import blake2b
+
+import numpy as np
+
+from promptsim.families import commonplace
+from promptsim.families.consensus import Cores, grouped
+from promptsim.families.groups import EXACT, PARAPHRASE, TEMPLATE, Groups
+from promptsim.families.options import MineOptions
+from promptsim.families.spread import Spread
+from promptsim.families.template import Template, extract, joined
+from promptsim.families.wordings import Grouping, group_wordings
+from promptsim.records import (
+    RELATIONS,
+    DocumentBatch,
+    Evidence,
+    Family,
+    Floats,
+    Int32s,
+    Int64s,
+    Members,
+    Skeleton,
+    Wording,
+)
+
+Texts = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """Families, and for each group its family and its place among that family's wordings."""
+
+    families: tuple[Family, ...]
+    skeletons: tuple[Skeleton, ...]
+    family: Int32s
+    wording: Int32s
+    joins: int
+    cuts: dict[str, int]
+
+
+def identity(prefix: str, key: bytes) -> str:
+    """An opaque id that follows from content."""
+    return prefix + blake2b(key, digest_size=8).hexdigest()
+
+
+def sampled_texts(
+    documents: Callable[[], Iterator[DocumentBatch]], groups: Groups, most: int
+) -> tuple[list[Texts], int]:
+    """At most `most` member texts of each group, the first by content, and how many members were not read."""
+    members, of = grouped(groups.label, len(groups))
+    place = np.arange(len(members)) - np.repeat(of[:-1], np.diff(of))
+    chosen = members[place < most]
+    wanted = dict(zip(groups.prompt_no[chosen].tolist(), groups.label[chosen].tolist(), strict=True))
+    texts: list[Texts] = [[] for _ in range(len(groups))]
+    for batch in documents():
+        for prompt_no, system, user in zip(batch.prompt_no.tolist(), batch.system, batch.user, strict=True):
+            g = wanted.get(prompt_no)
+            if g is not None:
+                texts[g].append((system, user))
+    for some in texts:
+        some.sort(key=lambda pair: joined(*pair))
+    return texts, len(members) - len(chosen)
+
+
+def describe(
+    documents: Callable[[], Iterator[DocumentBatch]],
+    groups: Groups,
+    cores: Cores,
+    wide: Spread,
+    encode: Callable[[Sequence[str]], Floats] | None,
+    options: MineOptions,
+) -> Described:
+    """Every group with its template; groups that say the same in other words become one family."""
+    texts, unread = sampled_texts(documents, groups, options.inspected)
+    templates = [extract(some[:1] if kind == EXACT else some) for some, kind in zip(texts, groups.kind, strict=True)]
+    plain = [
+        commonplace.commonplace(float(groups.weight[g]), int(wide.events[g]), len(wide.senders(g)))
+        for g in range(len(groups))
+    ]
+    grouping = group_wordings(
+        [template.text for template in templates],
+        [wide.senders(g) for g in range(len(groups))],
+        encode=encode,
+        varied=[bool(kind == TEMPLATE) for kind in groups.kind],
+        commonplace=[value >= options.commonplace for value in plain],
+    )
+    family, wording, order = _numbered(grouping, wide)
+    families = tuple(_family(parts, groups, templates, wide, grouping) for parts in order)
+    ids = [found.family_id for found in families]
+    skeletons = tuple(
+        _skeleton(cores, groups, g, ids[family[g]], templates[g].text)
+        for g in np.flatnonzero(groups.skeleton >= 0).tolist()
+    )
+    cuts = dict(grouping.cuts) | ({"members_not_read_for_templates": unread} if unread else {})
+    return Described(families, skeletons, family, wording, len(grouping.joins), cuts)
+
+
+def _numbered(grouping: Grouping, wide: Spread) -> tuple[Int32s, Int32s, list[list[int]]]:
+    """Family and wording number of each group, and the groups of each family, the one with most events first."""
+    heads, family = np.unique(grouping.group, return_inverse=True)
+    order: list[list[int]] = [[] for _ in heads]
+    for g in np.lexsort((np.arange(len(family)), -wide.events)).tolist():
+        order[family[g]].append(g)
+    wording = np.zeros(len(family), np.int32)
+    for parts in order:
+        wording[parts] = np.arange(len(parts))
+    return family.astype(np.int32), wording, order
+
+
+def _skeleton(cores: Cores, groups: Groups, g: int, family_id: str, text: str) -> Skeleton:
+    part = slice(cores.of[groups.skeleton[g]], cores.of[groups.skeleton[g] + 1])
+    return Skeleton(identity("w_", groups.key[g]), family_id, cores.hashes[part], cores.weights[part], text)
+
+
+def _family(parts: list[int], groups: Groups, templates: list[Template], wide: Spread, grouping: Grouping) -> Family:
+    """One family of one or several groups; the first is its main wording and names it."""
+    main = parts[0]
+    accounts = len(np.unique(np.concatenate([wide.senders(g) for g in parts])))
+    events = int(wide.events[parts].sum())
+    weight = float(groups.weight[parts].max())
+    roles = {templates[g].role for g in parts}
+    return Family(
+        family_id=identity("f_", groups.key[main]),
+        kind=RELATIONS[groups.kind[main] if len(parts) == 1 else PARAPHRASE],
+        role=roles.pop() if len(roles) == 1 else "both",
+        template=templates[main].text,
+        slots=templates[main].slots,
+        wordings=tuple(
+            Wording(
+                identity("w_", groups.key[g]), templates[g].text, int(wide.events[g]), len(wide.senders(g)),
+                templates[g].slots,
+            )
+            for g in parts
+        ),
+        event_count=events,
+        prompt_count=int(wide.prompts[parts].sum()),
+        account_count=accounts,
+        first_seen=int(wide.first_seen[parts].min()),
+        last_seen=int(wide.last_seen[parts].max()),
+        commonplace=commonplace.commonplace(weight, events, accounts),
+        evidence=commonplace.evidence(weight, events, accounts) + _joined(parts, grouping),
+    )  # fmt: skip
+
+
+def _joined(parts: list[int], grouping: Grouping) -> tuple[Evidence, ...]:
+    """Why several wordings are one family."""
+    if len(parts) == 1:
+        return ()
+    inside = set(parts)
+    joins = [join for join in grouping.joins if join.first in inside]
+    likeness = min((join.likeness for join in joins), default=1.0)
+    together = sum(join.reason != "text" for join in joins)
+    return (
+        Evidence(
+            "wordings",
+            len(parts),
+            f"{len(parts)} wordings say the same (likeness {likeness:.2f} and more); "
+            f"{together} of {len(joins)} joins rest on accounts that use both.",
+        ),
+    )
+
+
+def members(groups: Groups, described: Described) -> Members:
+    """The rows of `Members`, by prompt number."""
+    inside = np.flatnonzero(groups.label >= 0)
+    inside = inside[np.argsort(groups.prompt_no[inside], kind="stable")]
+    label: Int64s = groups.label[inside].astype(np.int64)
+    return Members(
+        groups.prompt_no[inside],
+        described.family[label] if len(described.family) else np.empty(0, np.int32),
+        described.wording[label] if len(described.family) else np.empty(0, np.int32),
+        groups.relation[inside],
+        groups.filling[inside],
+        groups.place[inside],
+    )

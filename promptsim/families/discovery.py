@@ -1,0 +1,121 @@
+"""Corpus → Cores and labels: the mining itself, from shingles to consensus. The middle of `mine`; pure and compiled.
+
+repeats ─► distinct surroundings ─► classes ─► payload out ─► closures ─► hierarchy ─► consensus ─► assignment
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from promptsim.families.atoms import Classes, classes, holders
+from promptsim.families.consensus import Cores, cores
+from promptsim.families.corpus import Corpus
+from promptsim.families.hierarchy import least_weight, standing
+from promptsim.families.options import MineOptions
+from promptsim.families.payload import is_payload
+from promptsim.families.postings import Postings, assign, build
+from promptsim.families.repair import repair
+from promptsim.families.shingles import PLAIN, Repeats, drop, repeats
+from promptsim.families.skeletons import class_weights, closures, match
+from promptsim.families.support import distinct_residuals
+from promptsim.records import Bools, Int32s
+
+
+@dataclass(frozen=True, slots=True)
+class Discovery:
+    """Skeletons and, for each prompt of the corpus, which one it is made from (-1: none); `repaired`
+    marks those that were recognised by alignment only. Skeletons that do not stand have too few members."""
+
+    cores: Cores
+    postings: Postings
+    label: Int32s
+    repaired: Bools
+    stands: Bools
+    cut_classes: int
+
+
+def discover(corpus: Corpus, options: MineOptions) -> Discovery:
+    """Find the fixed texts of a corpus and assign its prompts to them."""
+    found = repeats(corpus, options.shingle, options.anchored, options.support)
+    distinct = distinct_residuals(corpus, found, options.shingle, options.anchored)
+    diverse = distinct >= options.support
+    narrowed = drop(found, diverse)
+    grouped = classes(narrowed, distinct[diverse], corpus.digest, options.link, options.present, options.max_classes)
+    grouped = without_chance(corpus, narrowed, grouped, options)
+    grouped = without_payload(narrowed, grouped, options)
+    label, cut = first_labels(corpus, narrowed, grouped, options)
+    sound = np.zeros(len(found.hashes), np.bool_)
+    sound[np.flatnonzero(diverse)[grouped.of_shingle >= 0]] = True
+    return settle(corpus, found, sound, label, options, grouped.cut_classes + cut)
+
+
+def kept(narrowed: Repeats, grouped: Classes, keep: Bools, options: MineOptions) -> Classes:
+    """The classes to keep, renumbered."""
+    number = np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int32)
+    of_shingle = np.where(grouped.of_shingle >= 0, number[grouped.of_shingle], -1).astype(np.int32)
+    return holders(narrowed, of_shingle, grouped.distinct[keep], options.present, options.max_classes)
+
+
+def without_chance(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> Classes:
+    """The classes heavy enough for their prompts: a phrase of five words in five of a million prompts is chance."""
+    weight = class_weights(corpus, narrowed, grouped, options)
+    return kept(narrowed, grouped, weight >= least_weight(grouped.prompts(), options), options)
+
+
+def without_payload(narrowed: Repeats, grouped: Classes, options: MineOptions) -> Classes:
+    """The classes that are not payload; what is left may show more of it."""
+    for _ in range(options.payload_rounds):
+        payload = is_payload(grouped, edged(narrowed, grouped), options)
+        if not payload.any():
+            break
+        grouped = kept(narrowed, grouped, ~payload, options)
+    return grouped
+
+
+def edged(narrowed: Repeats, grouped: Classes) -> Bools:
+    """Which classes have a shingle that is anchored at a line's start or end."""
+    at_edge = (narrowed.kinds != PLAIN) & (grouped.of_shingle >= 0)
+    marked = np.zeros(len(grouped), np.bool_)
+    marked[grouped.of_shingle[at_edge]] = True
+    return marked
+
+
+def first_labels(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> tuple[Int32s, int]:
+    """Each prompt's heaviest closure that stands (-1: none), and how many classes were left out for their number."""
+    if not len(grouped):
+        return np.full(len(corpus), -1, np.int32), 0
+    found = closures(corpus, narrowed, grouped, options)
+    prompt, skeleton = match(
+        narrowed.shingle, narrowed.of_prompt, grouped.of_shingle, grouped.held, grouped.of_prompt, grouped.size,
+        found.seed, found.part, found.of, options.accept,
+    )  # fmt: skip
+    return standing(found, prompt, skeleton, len(corpus), options)[1], found.cut
+
+
+def settle(
+    corpus: Corpus, found: Repeats, sound: Bools, label: Int32s, options: MineOptions, cut_classes: int
+) -> Discovery:
+    """Consensus rounds: what most members share becomes the skeleton, and every prompt is assigned again."""
+    for _ in range(options.rounds):
+        label, n = compact(label)
+        fixed = cores(corpus, found, sound, label, n, options.consensus, options.shingle, options.anchored)
+        postings = build(fixed)
+        found_in = assign(
+            postings, corpus.tokens, corpus.flags, corpus.bounds, options.shingle, options.anchored, options.accept
+        )
+        label = found_in.best
+        members = np.bincount(label[label >= 0], minlength=n)
+        least = least_weight(members, options)
+        stands = (members >= options.support) & (fixed.tokens >= least)
+        label = np.where(np.append(stands, False)[label], label, np.int32(-1)).astype(np.int32)  # -1 is the last
+    label, repaired = repair(corpus, fixed, found_in, label, stands, options)
+    return Discovery(fixed, postings, label, repaired, stands, cut_classes)
+
+
+def compact(label: Int32s) -> tuple[Int32s, int]:
+    """Labels renumbered 0…n-1 without gaps; -1 stays."""
+    used, inverse = np.unique(label, return_inverse=True)
+    shift = 1 if len(used) and used[0] < 0 else 0
+    return (inverse - shift).astype(np.int32), len(used) - shift

@@ -1,0 +1,97 @@
+"""Closures → which of them stand as skeletons: each prompt to its heaviest match, empty children folded away.
+
+Seventh stage of `mine`. A wrapper inside a wrapper stays when the inner one adds evidence; a closure that only repeats
+its parent with a little payload stuck to it goes, and its prompts fall back to the parent.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from promptsim.families.options import MineOptions
+from promptsim.families.skeletons import Closures
+from promptsim.records import Bools, Floats, Int32s, Int64s
+
+ROUNDS = 16  # of folding; few prompts move after the third
+
+
+@njit(cache=True, nogil=True)
+def heaviest(prompt, skeleton, weight, stands, n_prompts):  # type: ignore[no-untyped-def]
+    """The standing skeleton of greatest weight that each prompt matches; -1: none. Equal weights: the lower number."""
+    best = np.full(n_prompts, -1, np.int32)
+    for j in range(len(prompt)):
+        p, s = prompt[j], skeleton[j]
+        if not stands[s]:
+            continue
+        b = best[p]
+        if b < 0 or weight[s] > weight[b] or (weight[s] == weight[b] and s < b):
+            best[p] = s
+    return best
+
+
+def parents(found: Closures, stands: Bools) -> Int32s:
+    """For each closure the heaviest other standing closure that lies inside it and has more prompts; -1: none."""
+    child = np.repeat(found.seed, np.diff(found.of))
+    inner = found.part
+    inside = (inner != child) & stands[inner] & (found.prompts[inner] > found.prompts[child])
+    child, inner = child[inside], inner[inside]
+    order = np.lexsort((-inner, found.weight[inner], child))
+    out = np.full(len(found.seed), -1, np.int32)
+    out[child[order]] = inner[order]  # the last one written is the heaviest
+    return out
+
+
+def least_weight(prompts: Int64s, options: MineOptions) -> Floats:
+    """Fixed tokens that a skeleton of so many prompts needs to stand: a short one must recur often."""
+    least = options.chance + options.evidence / np.maximum(prompts, 1)
+    result: Floats = np.maximum(options.lightest, least).astype(np.float32)
+    return result
+
+
+def standing(
+    found: Closures, prompt: Int32s, skeleton: Int32s, n_prompts: int, options: MineOptions
+) -> tuple[Bools, Int32s]:
+    """Which closures stand, and the one that each prompt goes to."""
+    enough = least_weight(found.prompts, options)
+    stands = (found.weight >= enough) & (found.prompts >= options.support)
+    best: Int32s = heaviest(prompt, skeleton, found.weight, stands, n_prompts)
+    for _ in range(ROUNDS):
+        direct = np.bincount(best[best >= 0], minlength=len(stands))
+        parent = parents(found, stands)
+        gone = stands & _folded(found, direct, parent, options)
+        gone &= ~gone[parent]  # a parent that goes first leaves its child to be compared with the next one
+        if not gone.any():  # only then what is left empty: a parent may be waiting for its children's prompts
+            gone = stands & (direct < options.support)
+        if not gone.any():
+            break
+        stands &= ~gone
+        best = heaviest(prompt, skeleton, found.weight, stands, n_prompts)
+    return stands, best
+
+
+def _folded(found: Closures, direct: Int64s, parent: Int32s, options: MineOptions) -> Bools:
+    """Children that add too little to their parent.
+
+    A few tokens more are a wording of its own if such children share the parent out among them; if the parent keeps
+    prompts to itself, or many small children split it, they are the first words of what stands in its slot.
+    """
+    has = parent >= 0
+    total = np.maximum(found.prompts[parent], 1)
+    extra = found.weight - np.where(has, found.weight[parent], 0)
+    little = has & (extra < options.extra)
+    own = _with_small(direct, parent, little & (found.prompts < options.slice * total))
+    slotted = own[parent] >= np.maximum(options.support, options.direct * total)
+    fragment = has & (found.prompts < options.fragment * total) & (found.weight[parent] >= 0.5 * found.weight)
+    fragment &= _with_small(direct, parent, fragment)[parent] >= options.fragment_direct * total
+    nothing = extra < np.minimum(options.twin, 0.25 * found.weight[parent])
+    nothing |= extra < options.evidence / np.maximum(found.prompts, 1)
+    result: Bools = has & (fragment | (little & slotted) | nothing)
+    return result
+
+
+def _with_small(direct: Int64s, parent: Int32s, small: Bools) -> Int64s:
+    """Prompts that each skeleton has to itself, those of its `small` children counted in."""
+    own = direct.copy()
+    np.add.at(own, parent[small], direct[small])
+    return own

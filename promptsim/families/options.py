@@ -1,0 +1,61 @@
+"""MineOptions: every parameter of mining with its reason. Read by all stages of the families room."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MineOptions:
+    """Parameters of `mine`; the defaults are what the measured tables in docs stand on."""
+
+    # --- what is repeated
+    shingle: int = 5  # tokens in a shingle: 3 joins chance, 8 misses short instructions (0.85, 0.96, 0.90 for 3, 5, 8)
+    anchored: int = 3  # tokens of a shingle at a line's start or end, where short instructions stand
+    support: int = 5  # prompts (and distinct surroundings) that make a repeat: the smallest family reported
+    # --- what belongs together
+    link: float = 0.8  # mutual containment of two posting lists that makes them one class
+    present: float = 0.7  # share of a class's shingles that a prompt must hold to have the class
+    closure: float = 0.8  # share of a class's prompts that must hold another class for it to belong
+    accept: float = 0.8  # share of a skeleton that a prompt must hold to be its member
+    consensus: float = 0.8  # share of members that must hold a shingle for it to stay in the skeleton
+    rounds: int = 2  # consensus rounds: the second changes little, a third nothing
+    # --- evidence
+    evidence: float = 30.0  # fixed tokens × members that a family needs: 6 tokens for 5 members, 3 for 10
+    chance: float = 2.0  # fixed tokens that recur by chance
+    lightest: float = 3.0  # fixed tokens below which nothing is claimed
+    twin: float = 1.0  # fixed tokens, or a quarter of the parent's, by which a child must differ from it at all
+    extra: float = 5.0  # fixed tokens that a child must add: less is the first words of a payload …
+    direct: float = 0.1  # … if the parent has this share of its prompts to itself; else it is what its children share
+    slice: float = 0.25  # children with a smaller share count as its own: they are what stands in its slot
+    fragment: float = 0.15  # a child with a smaller share of its parent's prompts …
+    fragment_direct: float = 0.3  # … while at least this share is the parent's own, is payload stuck to the parent
+    # --- repair: prompts with typing errors or changed words
+    doubt: float = 0.05  # share of a skeleton's shingles from which alignment is tried
+    aligned: float = 0.5  # share of its fixed tokens, in order and in runs, that makes a member
+    aligned_weight: float = 6.0  # fixed tokens that must be aligned at least: fewer meet by chance
+    max_aligned: int = 20_000  # tokens of a prompt that is aligned
+    # --- payload: a document that stands under several instructions
+    payload_cover: float = 0.8
+    payload_cover_many: float = 0.6
+    payload_partners: int = 3
+    payload_overlap: float = 0.6
+    payload_least: float = 0.02
+    payload_distinct: float = 0.5
+    payload_shortest: int = 2
+    payload_phrase: int = 6  # shingles (ten tokens) from which even text within a line is no mere turn of phrase
+    payload_poor: float = 0.0
+    payload_rounds: int = 2
+    # --- near-duplicates: what no skeleton explains
+    near: float = 0.7  # share of the tokens of two prompts that stand in the same order
+    max_near: int = 4_000  # tokens of a prompt that is compared
+    # --- exact copies
+    exact_accounts: int = 2  # accounts that sent one text which is in no other family
+    # --- commonplace
+    commonplace: float = 0.5  # from here a fixed text joins no other wording
+    # --- bounds: each is counted in `cuts` when it bites
+    max_tokens: int = 20_000  # of one prompt: three quarters from its start, one from its end
+    max_classes: int = 256  # of one prompt, the longest first
+    max_pairs: int = 24_000_000  # meetings of two classes in a prompt; a lower max_classes is taken to stay below
+    max_prompts: int = 1_000_000  # mined at once; the rest is assigned, and what stays over is mined again
+    inspected: int = 64  # members of a family whose text is read for its template, the first by content

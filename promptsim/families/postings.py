@@ -1,0 +1,136 @@
+"""Skeletons as an inverted index, and prompts matched against it: compiled, for millions at once.
+
+An inverted index leads from a shingle to the skeletons that hold it; a prompt adds up what it matches and goes to
+the skeleton with the most matched weight among those it matches well.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from promptsim.families.consensus import Cores
+from promptsim.families.shingles import shingles_of
+from promptsim.records import Floats, Int32s, Int64s, UInt8s, UInt64s
+
+LONGEST_LIST = 256  # skeletons that one shingle may lead to, the heaviest first: bounds the work for a hot shingle
+
+
+@dataclass(frozen=True, slots=True)
+class Postings:
+    """An open-addressed table from shingle hash to `skeleton[of[e]:of[e+1]]`, entry e."""
+
+    table: Int32s
+    keys: UInt64s
+    of: Int64s
+    skeleton: Int32s
+    weight: Floats
+    total: Floats  # of each skeleton's shingles
+    rank: Floats  # fixed tokens of each skeleton: what decides between two that match
+    cut: int
+
+
+def build(cores: Cores) -> Postings:
+    """The inverted index of some skeletons' shingles."""
+    n = len(cores)
+    skeleton = np.repeat(np.arange(n, dtype=np.int32), np.diff(cores.of))
+    order = np.lexsort((skeleton, -cores.tokens[skeleton], cores.hashes))
+    hashes = cores.hashes[order]
+    keys, start, size = np.unique(hashes, return_index=True, return_counts=True)
+    place = np.arange(len(hashes)) - np.repeat(start, size)
+    kept = place < LONGEST_LIST
+    order, size = order[kept], np.minimum(size, LONGEST_LIST)
+    of = np.concatenate([np.zeros(1, np.int64), np.cumsum(size)])
+    total = np.bincount(skeleton[order], weights=cores.weights[order], minlength=n).astype(np.float32)
+    table = _table(keys, max(4, int(np.ceil(np.log2(4 * len(keys) + 1)))))
+    cut = int((~kept).sum())
+    return Postings(table, keys, of, skeleton[order], cores.weights[order], total, cores.tokens, cut)
+
+
+@njit(cache=True, nogil=True)
+def _table(keys, bits):  # type: ignore[no-untyped-def]
+    mask = np.uint64((1 << bits) - 1)
+    table = np.full(1 << bits, -1, np.int32)
+    for i in range(len(keys)):
+        slot = keys[i] & mask
+        while table[slot] >= 0:
+            slot = (slot + np.uint64(1)) & mask
+        table[slot] = i
+    return table
+
+
+@njit(cache=True, nogil=True)
+def _assign(tokens, flags, bounds, k, anchored, longest, table, keys, of, skeleton, weight, total, rank, accept):  # type: ignore[no-untyped-def]
+    """The heaviest skeleton that each prompt matches to `accept`, and the one of which it holds most; with shares."""
+    n_prompts = (len(bounds) - 1) // 2
+    mask = np.uint64(len(table) - 1)
+    best = np.full(n_prompts, -1, np.int32)
+    share = np.zeros(n_prompts, np.float32)
+    nearest = np.full(n_prompts, -1, np.int32)
+    near_share = np.zeros(n_prompts, np.float32)
+    got = np.zeros(len(total), np.float32)
+    seen = np.full(len(keys), -1, np.int64)
+    touched = np.empty(len(total), np.int32)
+    hashes = np.empty(3 * longest + 3, np.uint64)
+    places = np.empty(3 * longest + 3, np.int64)
+    kinds = np.empty(3 * longest + 3, np.uint8)
+    for prompt in range(n_prompts):
+        n_touched = 0
+        for part in range(2 * prompt, 2 * prompt + 2):
+            n = shingles_of(tokens, flags, bounds[part], bounds[part + 1], k, anchored, hashes, places, kinds)
+            for j in range(n):
+                h = hashes[j]
+                slot = h & mask
+                while table[slot] >= 0 and keys[table[slot]] != h:
+                    slot = (slot + np.uint64(1)) & mask
+                entry = table[slot]
+                if entry < 0 or seen[entry] == prompt:
+                    continue
+                seen[entry] = prompt
+                for i in range(of[entry], of[entry + 1]):
+                    s = skeleton[i]
+                    if got[s] == 0:
+                        touched[n_touched] = s
+                        n_touched += 1
+                    got[s] += weight[i]
+        top = np.float32(0)
+        top_near = np.float32(0)
+        for i in range(n_touched):
+            s = touched[i]
+            held = got[s] / total[s]
+            worth = rank[s] * held
+            if held >= accept and (worth > top or (worth == top and s < best[prompt])):
+                top = worth
+                best[prompt] = s
+                share[prompt] = held
+            if worth > top_near or (worth == top_near and s < nearest[prompt]):
+                top_near = worth
+                nearest[prompt] = s
+                near_share[prompt] = held
+            got[s] = 0
+    return best, share, nearest, near_share
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """For each prompt the heaviest skeleton that it matches well, and the one of which it holds most; -1: none."""
+
+    best: Int32s
+    share: Floats
+    nearest: Int32s
+    near_share: Floats
+
+
+def assign(
+    postings: Postings, tokens: UInt64s, flags: UInt8s, bounds: Int64s, k: int, anchored: int, accept: float
+) -> Assigned:
+    """Match prompts against skeletons."""
+    longest = int(np.diff(bounds).max(initial=0))
+    return Assigned(
+        *_assign(
+            tokens, flags, bounds, k, anchored, longest, postings.table, postings.keys, postings.of, postings.skeleton,
+            postings.weight, postings.total, postings.rank, np.float32(accept),
+        )
+    )  # fmt: skip

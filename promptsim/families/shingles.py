@@ -1,0 +1,252 @@
+"""Corpus → Repeats: which shingles recur, in which prompts, at which tokens.
+
+Second stage of `mine`. A shingle is k tokens in a row anywhere, or fewer at a line's start or end. A saturating count
+sketch throws away what stands in too few prompts before anything is stored for it, so memory follows what recurs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from promptsim.families.corpus import Corpus
+from promptsim.records import Int32s, Int64s, UInt8s, UInt64s
+
+PLAIN, STARTS, STOPS = 0, 1, 2  # kinds of a shingle: anywhere, at a line's start, at a line's end
+LARGEST_SKETCH = 1 << 28
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats:
+    """Shingles that recur: occurrence j is shingle `shingle[j]` at token `place[j]` of its prompt.
+
+    Prompt d has occurrences `of_prompt[d]:of_prompt[d+1]`. Shingle s stands in prompts
+    `posting[of_shingle[s]:of_shingle[s+1]]`, ascending and without repeats.
+    """
+
+    shingle: Int32s
+    place: Int32s
+    of_prompt: Int64s
+    hashes: UInt64s
+    kinds: UInt8s
+    posting: Int32s
+    of_shingle: Int64s
+
+    def df(self) -> Int64s:
+        return np.diff(self.of_shingle)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def mixed(x):  # type: ignore[no-untyped-def]
+    """Spread the bits of a 64-bit number (splitmix64's finish)."""
+    x = np.uint64(x)
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return x ^ (x >> np.uint64(31))
+
+
+@njit(cache=True, nogil=True, inline="always")
+def shingle_at(tokens, i, k, kind):  # type: ignore[no-untyped-def]
+    """Hash of the k tokens from i, other for each kind."""
+    h = np.uint64(0x9E3779B97F4A7C15) * np.uint64(kind + 1)
+    for j in range(i, i + k):
+        h = h * np.uint64(0xD6E8FEB86659FD93) + tokens[j]
+    return mixed(h)
+
+
+@njit(cache=True, nogil=True)
+def shingles_of(tokens, flags, lo, hi, k, anchored, hashes, places, kinds):  # type: ignore[no-untyped-def]
+    """Write the shingles of tokens lo…hi (one part of a prompt); returns how many. Room for 3·(hi−lo) is enough."""
+    n = 0
+    for i in range(lo, hi):
+        if i + k <= hi:
+            hashes[n] = shingle_at(tokens, i, k, 0)
+            places[n] = i
+            kinds[n] = 0
+            n += 1
+        if flags[i] & 1 and i + anchored <= hi:
+            hashes[n] = shingle_at(tokens, i, anchored, 1)
+            places[n] = i
+            kinds[n] = 1
+            n += 1
+        if flags[i] & 2 and i + 1 - anchored >= lo:
+            hashes[n] = shingle_at(tokens, i + 1 - anchored, anchored, 2)
+            places[n] = i + 1 - anchored
+            kinds[n] = 2
+            n += 1
+    return n
+
+
+@njit(cache=True, nogil=True)
+def distinct_weight(tokens, flags, fixed):  # type: ignore[no-untyped-def]
+    """Distinct tokens among those marked `fixed`, punctuation half: what a fixed text says, repeats left out."""
+    chosen = np.empty(len(tokens), np.uint64)
+    n = 0
+    marks = 0
+    for t in range(len(tokens)):
+        if fixed[t]:
+            chosen[n] = tokens[t]
+            n += 1
+    chosen = np.sort(chosen[:n])
+    puncts = np.empty(n, np.uint64)
+    n_puncts = 0
+    for t in range(len(tokens)):
+        if fixed[t] and flags[t] & 4:
+            puncts[n_puncts] = tokens[t]
+            n_puncts += 1
+    puncts = np.sort(puncts[:n_puncts])
+    for i in range(len(puncts)):
+        if i == 0 or puncts[i] != puncts[i - 1]:
+            marks += 1
+    distinct = 0
+    for i in range(n):
+        if i == 0 or chosen[i] != chosen[i - 1]:
+            distinct += 1
+    return distinct - 0.5 * marks
+
+
+@njit(cache=True, nogil=True)
+def _sketch(tokens, flags, bounds, k, anchored, bits, longest):  # type: ignore[no-untyped-def]
+    """Saturating counts of shingles by hash."""
+    counts = np.zeros(1 << bits, np.uint8)
+    shift = np.uint64(64 - bits)
+    hashes = np.empty(3 * longest + 3, np.uint64)
+    places = np.empty(3 * longest + 3, np.int64)
+    kinds = np.empty(3 * longest + 3, np.uint8)
+    for part in range(len(bounds) - 1):
+        n = shingles_of(tokens, flags, bounds[part], bounds[part + 1], k, anchored, hashes, places, kinds)
+        for j in range(n):
+            cell = hashes[j] >> shift
+            if counts[cell] < 255:
+                counts[cell] += 1
+    return counts
+
+
+@njit(cache=True, nogil=True)
+def _emit(tokens, flags, bounds, k, anchored, bits, counts, support, longest, room, table_bits):  # type: ignore[no-untyped-def]
+    """Occurrences of shingles whose cell holds enough, numbered by first appearance; -1 if the table is full."""
+    n_prompts = (len(bounds) - 1) // 2
+    shift = np.uint64(64 - bits)
+    slots = 1 << table_bits
+    mask = np.uint64(slots - 1)
+    table = np.full(slots, -1, np.int32)
+    known = np.empty(slots // 2 + 1, np.uint64)
+    known_kind = np.empty(slots // 2 + 1, np.uint8)
+    n_known = 0
+    shingle = np.empty(room, np.int32)
+    place = np.empty(room, np.int32)
+    of_prompt = np.zeros(n_prompts + 1, np.int64)
+    hashes = np.empty(3 * longest + 3, np.uint64)
+    places = np.empty(3 * longest + 3, np.int64)
+    kinds = np.empty(3 * longest + 3, np.uint8)
+    filled = 0
+    for prompt in range(n_prompts):
+        start = bounds[2 * prompt]
+        for part in range(2 * prompt, 2 * prompt + 2):
+            n = shingles_of(tokens, flags, bounds[part], bounds[part + 1], k, anchored, hashes, places, kinds)
+            for j in range(n):
+                h = hashes[j]
+                if counts[h >> shift] < support:
+                    continue
+                slot = h & mask
+                while table[slot] >= 0 and known[table[slot]] != h:
+                    slot = (slot + np.uint64(1)) & mask
+                if table[slot] < 0:
+                    if n_known >= slots // 2:
+                        return -1, shingle, place, of_prompt, known, known_kind
+                    table[slot] = n_known
+                    known[n_known] = h
+                    known_kind[n_known] = kinds[j]
+                    n_known += 1
+                shingle[filled] = table[slot]
+                place[filled] = places[j] - start
+                filled += 1
+        of_prompt[prompt + 1] = filled
+    return n_known, shingle[:filled], place[:filled], of_prompt, known[:n_known], known_kind[:n_known]
+
+
+@njit(cache=True, nogil=True)
+def _postings(shingle, of_prompt, n_shingles, support):  # type: ignore[no-untyped-def]
+    """Exact prompts of each shingle, those in fewer than `support` prompts left out and the others renumbered."""
+    df = np.zeros(n_shingles, np.int64)
+    last = np.full(n_shingles, -1, np.int32)
+    for prompt in range(len(of_prompt) - 1):
+        for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
+            s = shingle[j]
+            if last[s] != prompt:
+                last[s] = prompt
+                df[s] += 1
+    renumbered = np.full(n_shingles, -1, np.int32)
+    kept = 0
+    for s in range(n_shingles):
+        if df[s] >= support:
+            renumbered[s] = kept
+            kept += 1
+    of_shingle = np.zeros(kept + 1, np.int64)
+    for s in range(n_shingles):
+        if renumbered[s] >= 0:
+            of_shingle[renumbered[s] + 1] = df[s]
+    of_shingle = np.cumsum(of_shingle)
+    posting = np.empty(of_shingle[kept], np.int32)
+    fill = of_shingle[:-1].copy()
+    last[:] = -1
+    for prompt in range(len(of_prompt) - 1):
+        for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
+            s = shingle[j]
+            r = renumbered[s]
+            if r >= 0 and last[s] != prompt:
+                last[s] = prompt
+                posting[fill[r]] = prompt
+                fill[r] += 1
+    return renumbered, of_shingle, posting
+
+
+@njit(cache=True, nogil=True)
+def _keep(shingle, place, of_prompt, renumbered):  # type: ignore[no-untyped-def]
+    """Occurrences of the shingles that stay, under their new numbers."""
+    out_shingle = np.empty(len(shingle), np.int32)
+    out_place = np.empty(len(shingle), np.int32)
+    out_of = np.zeros(len(of_prompt), np.int64)
+    filled = 0
+    for prompt in range(len(of_prompt) - 1):
+        for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
+            r = renumbered[shingle[j]]
+            if r >= 0:
+                out_shingle[filled] = r
+                out_place[filled] = place[j]
+                filled += 1
+        out_of[prompt + 1] = filled
+    return out_shingle[:filled].copy(), out_place[:filled].copy(), out_of
+
+
+def repeats(corpus: Corpus, k: int, anchored: int, support: int) -> Repeats:
+    """Every shingle that stands in at least `support` prompts, with its occurrences."""
+    n_tokens = len(corpus.tokens)
+    longest = int(np.diff(corpus.bounds).max(initial=0))
+    bits = int(np.clip(np.ceil(np.log2(max(4 * n_tokens, 1024))), 10, np.log2(LARGEST_SKETCH)))
+    counts = _sketch(corpus.tokens, corpus.flags, corpus.bounds, k, anchored, bits, longest)
+    table_bits = int(np.ceil(np.log2(4 * int((counts >= support).sum()) + 1024)))
+    room = 3 * n_tokens + 3
+    while True:
+        found = _emit(
+            corpus.tokens, corpus.flags, corpus.bounds, k, anchored, bits, counts, support, longest, room, table_bits
+        )
+        if found[0] >= 0:
+            break
+        table_bits += 1
+    n_known, shingle, place, of_prompt, known, kinds = found
+    renumbered, of_shingle, posting = _postings(shingle, of_prompt, n_known, support)
+    shingle, place, of_prompt = _keep(shingle, place, of_prompt, renumbered)
+    return Repeats(shingle, place, of_prompt, known[renumbered >= 0], kinds[renumbered >= 0], posting, of_shingle)
+
+
+def drop(repeats: Repeats, keep: np.ndarray) -> Repeats:
+    """The same without the shingles that are not in `keep`."""
+    renumbered = np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int32)
+    shingle, place, of_prompt = _keep(repeats.shingle, repeats.place, repeats.of_prompt, renumbered)
+    sizes = repeats.df()
+    posting = repeats.posting[np.repeat(keep, sizes)]
+    of_shingle = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[keep])])
+    return Repeats(shingle, place, of_prompt, repeats.hashes[keep], repeats.kinds[keep], posting, of_shingle)

@@ -1,0 +1,150 @@
+"""Classes → Skeletons: what stands together in one wording, how heavy it is, and which skeleton lies inside which.
+
+Sixth stage of `mine`. The closure of a class is every class that most of its prompts hold too. Its weight counts the
+fixed tokens of a typical prompt, punctuation half. A child that adds nothing to its parent is folded into it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numba import njit
+
+from promptsim.families.atoms import Classes
+from promptsim.families.corpus import Corpus
+from promptsim.families.options import MineOptions
+from promptsim.families.pairs import pairs
+from promptsim.families.shingles import Repeats, distinct_weight
+from promptsim.records import Floats, Int32s, Int64s
+
+
+@dataclass(frozen=True, slots=True)
+class Closures:
+    """Skeleton i grew from class `seed[i]` and holds classes `part[of[i]:of[i+1]]` (its own among them)."""
+
+    seed: Int32s
+    part: Int32s
+    of: Int64s
+    weight: Floats
+    prompts: Int64s
+    cut: int
+
+
+@njit(cache=True, nogil=True)
+def match(shingle, of_prompt, class_of, held, held_of, size, seeds, part, of, accept):  # type: ignore[no-untyped-def]
+    """Pairs (prompt, skeleton) where the prompt holds the seed and the share `accept` of all shingles."""
+    n_prompts = len(of_prompt) - 1
+    count = np.zeros(len(size), np.int32)
+    seen = np.full(len(class_of), -1, np.int32)
+    out_prompt = np.empty(len(held), np.int32)
+    out_skeleton = np.empty(len(held), np.int32)
+    filled = 0
+    for prompt in range(n_prompts):
+        for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
+            s = shingle[j]
+            if seen[s] != prompt:
+                seen[s] = prompt
+                if class_of[s] >= 0:
+                    count[class_of[s]] += 1
+        for i in range(held_of[prompt], held_of[prompt + 1]):
+            skeleton = seeds[held[i]]
+            if skeleton < 0:
+                continue
+            got, whole = 0, 0
+            for j in range(of[skeleton], of[skeleton + 1]):
+                got += count[part[j]]
+                whole += size[part[j]]
+            if got >= accept * whole:
+                out_prompt[filled] = prompt
+                out_skeleton[filled] = skeleton
+                filled += 1
+        for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
+            c = class_of[shingle[j]]
+            if c >= 0:
+                count[c] = 0
+    return out_prompt[:filled], out_skeleton[:filled]
+
+
+@njit(cache=True, nogil=True)
+def _weights(  # type: ignore[no-untyped-def]
+    tokens,
+    flags,
+    bounds,
+    shingle,
+    place,
+    of_prompt,
+    kinds,
+    class_of,
+    example,
+    part,
+    of,
+    k,
+    anchored,
+    n_classes,
+    longest,
+):
+    """Fixed tokens of each skeleton in its example prompt: each once, punctuation half."""
+    out = np.zeros(len(example), np.float32)
+    inside = np.full(n_classes, -1, np.int64)
+    fixed = np.zeros(longest + 1, np.uint8)
+    seen = np.full(len(class_of), -1, np.int64)
+    for i in range(len(example)):
+        prompt = example[i]
+        if prompt < 0:
+            continue
+        for j in range(of[i], of[i + 1]):
+            inside[part[j]] = i
+        start = bounds[2 * prompt]
+        n = bounds[2 * prompt + 2] - start
+        fixed[:n] = 0
+        for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
+            s = shingle[j]
+            if class_of[s] >= 0 and inside[class_of[s]] == i and seen[s] != i:
+                seen[s] = i
+                width = k if kinds[s] == 0 else anchored
+                for t in range(place[j], place[j] + width):
+                    fixed[t] = 1
+        out[i] = distinct_weight(tokens[start : start + n], flags[start : start + n], fixed)
+    return out
+
+
+def weights(
+    corpus: Corpus, repeats: Repeats, classes: Classes, example: Int64s, part: Int32s, of: Int64s, options: MineOptions
+) -> Floats:
+    """Fixed tokens of sets of classes, `part[of[i]:of[i+1]]`, as they stand in prompt `example[i]` (-1: nowhere)."""
+    longest = int((corpus.bounds[2::2] - corpus.bounds[:-1:2]).max(initial=0))
+    found: Floats = _weights(
+        corpus.tokens, corpus.flags, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds,
+        classes.of_shingle, example, part, of, options.shingle, options.anchored, len(classes), longest,
+    )  # fmt: skip
+    return found
+
+
+def class_weights(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOptions) -> Floats:
+    """Fixed tokens of each class by itself."""
+    own = np.arange(len(classes), dtype=np.int32)
+    example = np.full(len(classes), -1, np.int64)
+    prompt = np.repeat(np.arange(len(corpus)), np.diff(classes.of_prompt))
+    example[classes.held[::-1]] = prompt[::-1]
+    return weights(corpus, repeats, classes, example, own, np.arange(len(classes) + 1), options)
+
+
+def closures(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOptions) -> Closures:
+    """The closure of every class, weighed in one of its prompts."""
+    met = pairs(classes, options.max_pairs)
+    near = met.share() >= options.closure
+    own = np.arange(len(classes), dtype=np.int32)
+    one = np.concatenate([met.one[near], own])
+    part = np.concatenate([met.other[near], own])
+    order = np.lexsort((part, one))
+    of = np.searchsorted(one[order], np.arange(len(classes) + 1))
+    part = part[order].astype(np.int32)
+    prompt, skeleton = match(
+        repeats.shingle, repeats.of_prompt, classes.of_shingle, classes.held, classes.of_prompt, classes.size,
+        own, part, of, options.accept,
+    )  # fmt: skip
+    example = np.full(len(classes), -1, np.int64)
+    example[skeleton[::-1]] = prompt[::-1]
+    weight = weights(corpus, repeats, classes, example, part, of, options)
+    return Closures(own, part, of, weight, np.bincount(skeleton, minlength=len(classes)), met.cut)

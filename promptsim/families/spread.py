@@ -1,0 +1,47 @@
+"""Groups and who sent what → Spread: events, prompts, accounts and times of each group."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from promptsim.families.groups import Groups
+from promptsim.records import Incidence, Int32s, Int64s
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How widely each group is sent; `accounts[of[g]:of[g+1]]` are the accounts of group g."""
+
+    events: Int64s
+    prompts: Int64s
+    accounts: Int32s
+    of: Int64s
+    first_seen: Int64s
+    last_seen: Int64s
+
+    def senders(self, g: int) -> Int32s:
+        return self.accounts[self.of[g] : self.of[g + 1]]
+
+
+def spread(groups: Groups, incidence: Incidence) -> Spread:
+    """Join the groups with the incidence."""
+    n = len(groups)
+    order = np.argsort(groups.prompt_no, kind="stable")
+    row = np.searchsorted(groups.prompt_no, incidence.prompt_no, sorter=order).clip(0, max(len(order) - 1, 0))
+    row = order[row] if len(order) else row
+    known = np.zeros(len(row), np.bool_)
+    if len(order):
+        known = (groups.prompt_no[row] == incidence.prompt_no) & (groups.label[row] >= 0)
+    group = groups.label[row[known]].astype(np.int64)
+    first = np.full(n, np.iinfo(np.int64).max)
+    last = np.full(n, np.iinfo(np.int64).min)
+    np.minimum.at(first, group, incidence.first_seen[known])
+    np.maximum.at(last, group, incidence.last_seen[known])
+    senders = np.unique(group << 32 | incidence.account_no[known].astype(np.int64))
+    events = np.bincount(group, weights=incidence.events[known], minlength=n).astype(np.int64)
+    of = np.searchsorted(senders >> 32, np.arange(n + 1))
+    accounts = (senders & 0xFFFFFFFF).astype(np.int32)
+    prompts = np.bincount(groups.label[groups.label >= 0], minlength=n)
+    return Spread(events, prompts, accounts, of, first, last)

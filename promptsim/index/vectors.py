@@ -1,0 +1,118 @@
+"""queries → the closest prompts: a generation's segments, and exactly what is newer (the tail).
+
+    candidates of each segment (FAISS) ┐
+    the tail, every row                ├─► scored by the stored vectors ─► best k
+    a small allowed set, every row     ┘
+
+A filter never loses results: when few prompts are allowed, each of them is scored; when many, the segments scan allowed
+rows only, and the scan widens until doubling it changes nothing in the answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import faiss
+import numpy as np
+
+from promptsim.index.lists import Lists
+from promptsim.index.rows import Halves, best, best_of_each, eligible, numbers_of, ranked
+from promptsim.records import Bools, Floats, Int64s
+
+IDSelectorBitmap: Any = faiss.IDSelectorBitmap
+EXACT_ROWS = 30_000  # scored one by one in about 4 ms
+PROBES = 256  # lists scanned of each segment: measured recall@10 0.99 and 3 ms at 160,000 real prompts
+MOST_SCANNED = 200_000  # rows whose codes are read in one segment when nothing is filtered: about 5 ms
+CANDIDATES = 1200  # rows scored in full of each segment
+BATCH = 256
+
+
+class _Selector:
+    """A mask as FAISS takes it; the bits are only lent to FAISS and must live as long."""
+
+    def __init__(self, mask: Bools) -> None:
+        self._bits = np.packbits(mask, bitorder="little")
+        self.faiss = IDSelectorBitmap(self._bits)
+
+
+class VectorIndex:
+    """Search over `vectors` [n, d], of which segments cover the first `covered` rows."""
+
+    def __init__(self, vectors: Halves, lists: Sequence[Lists], covered: int, alive: Bools | None = None) -> None:
+        self.lists, self.covered = tuple(lists), covered
+        self.refresh(vectors, alive)
+
+    def refresh(self, vectors: Halves, alive: Bools | None = None) -> None:
+        """The store has grown, or prompts were erased."""
+        self.vectors = vectors
+        self.alive = None if alive is None or alive.all() else alive
+        self._alive_only = None if self.alive is None else _Selector(self.alive)
+
+    def search(
+        self, queries: Floats, k: int, allowed: Bools | None = None, *, probes: int = PROBES
+    ) -> tuple[Floats, Int64s]:
+        """The closest k prompts of each query.
+
+        `queries` are unit rows float32 [q, d], or one row [d]; `allowed` is a mask over prompt numbers (shorter: the
+        rest is not allowed); `probes` lists of each segment are scanned, more under a filter. Returns cosines float32
+        [q, k] and prompt numbers int64 [q, k], by score descending, then number ascending; where there are fewer than
+        k, -inf and -1. A query of zeros finds nothing.
+        """
+        queries = np.ascontiguousarray(np.atleast_2d(queries), np.float32)
+        if k < 1:
+            raise ValueError(f"k must be at least 1, not {k}")
+        if not len(self.vectors):
+            return np.full((len(queries), k), -np.inf, np.float32), np.full((len(queries), k), -1, np.int64)
+        if queries.shape[1] != self.vectors.shape[1]:
+            raise ValueError(f"queries have {queries.shape[1]} dimensions, the index {self.vectors.shape[1]}")
+        mask = eligible(allowed, self.alive, len(self.vectors))
+        parts = [self._search(queries[i : i + BATCH], k, mask, probes) for i in range(0, len(queries), BATCH)]
+        if not parts:
+            return np.empty((0, k), np.float32), np.empty((0, k), np.int64)
+        scores, found = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+        empty = ~queries.any(axis=1)
+        scores[empty], found[empty] = -np.inf, -1
+        return scores, found
+
+    def exact(self, queries: Floats, k: int, allowed: Bools | None = None) -> tuple[Floats, Int64s]:
+        """As `search`, scoring every row: the yardstick."""
+        rows = numbers_of(eligible(allowed, self.alive, len(self.vectors)), 0, len(self.vectors))
+        return best(self.vectors, rows, np.ascontiguousarray(np.atleast_2d(queries), np.float32), k)
+
+    def _search(self, queries: Floats, k: int, mask: Bools | None, probes: int) -> tuple[Floats, Int64s]:
+        open_rows = len(self.vectors) if mask is None else int(np.count_nonzero(mask))
+        if not self.lists or open_rows <= EXACT_ROWS:
+            return best(self.vectors, numbers_of(mask, 0, len(self.vectors)), queries, k)
+        tail = best(self.vectors, numbers_of(mask, self.covered, len(self.vectors)), queries, k)
+        if mask is None or mask is self.alive:
+            return self._with_segments(tail, queries, k, probes, self._alive_only, MOST_SCANNED)
+        selector = _Selector(mask)
+        probes = int(probes / (open_rows / len(self.vectors)) ** 0.5)
+        found = self._with_segments(tail, queries, k, probes, selector)
+        while probes < max(part.count for part in self.lists):
+            probes *= 2
+            wider = self._with_segments(tail, queries, k, probes, selector)
+            if np.array_equal(wider[1], found[1]) and (found[1] >= 0).all():
+                break
+            found = wider
+        return found
+
+    def _with_segments(
+        self,
+        tail: tuple[Floats, Int64s],
+        queries: Floats,
+        k: int,
+        probes: int,
+        selector: _Selector | None,
+        most_scanned: int | None = None,
+    ) -> tuple[Floats, Int64s]:
+        """The best k of the tail's best and of the segments' candidates."""
+        wanted = max(CANDIDATES, k + min(2 * k, 2000))
+        chooser = None if selector is None else selector.faiss
+        named = []
+        for part in self.lists:
+            bound = probes if most_scanned is None else max(1, most_scanned * part.count // max(1, part.rows))
+            named.append(part.candidates(queries, wanted, min(probes, bound), chooser))
+        scores, found = best_of_each(self.vectors, np.concatenate(named, axis=1), queries, k)
+        return ranked(np.concatenate((scores, tail[0]), axis=1), np.concatenate((found, tail[1]), axis=1), k)

@@ -1,0 +1,226 @@
+"""Rows of usage → how the parties behind them behave, and whether independent users could behave so.
+
+Whether accounts are run as one is asked of one family (`solo`) or of all families of a community (`corroboration`). A
+claim must rule out two kinds of independent users, so its p-value is the larger of two (an intersection-union test);
+there are three ways to rule both out, so the smallest is tripled:
+  schedule:    people would use it in sittings (`rhythm`), independent programmes would differ (`evenness`);
+  instruction: people and tools would keep to one form (`habit`), borrowers would use it now and then (its share);
+  allotment:   people and programmes would differ in volume, and they would differ in share (`evenness`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from promptsim.networks.evenness import SHARE_PRIOR, VOLUME_PRIOR, Scatter, more_even, share_scatter, volume_scatter
+from promptsim.networks.habit import HABIT_PRIOR, Habit, measure_habit
+from promptsim.networks.reference import Prior, Reference, fit_reference
+from promptsim.networks.rhythm import HOURS_PRIOR, Hours, People, Schedule, assess_schedule, measure_hours
+from promptsim.networks.usage import REGULAR, Usage
+from promptsim.records import Int32s, Int64s
+
+Doubles = npt.NDArray[np.float64]
+
+LEVEL_PRIOR = Prior(centre=-0.85, spread=0.4)  # logit of the share that a borrowed text has in what its users send
+PEOPLE_ODDS = 0.05  # odds of a scheduler against a person from which down a party counts as a person
+PEOPLE_SHARE = 0.15  # of the regular parties; fewer are the tail of the scheduled ones
+ODD = 0.01  # families whose habits are rarer than this do not say what borrowers do
+SHEER = 1e-12  # no p-value from conduct is believed beyond this
+UNKNOWN = Habit(0.0, 1.0, 1.0, 0)
+
+Way = Literal["schedule", "instruction", "allotment"]
+
+
+@dataclass(frozen=True, slots=True)
+class Conduct:
+    """Figures of the parties behind some rows; the arrays by party are in the order of `party`, the others by row."""
+
+    party: Int64s
+    uses: Int64s
+    sitting: Int64s
+    total: Int64s
+    row_party: Int32s
+    row_time: Int64s
+    volume: Scatter
+    share: Scatter
+    level: float  # logit of the share that the text has in what its regular parties send
+    level_error: float
+    long_text: bool
+    hours: Hours
+    place: Habit
+    wording: Habit
+
+
+@dataclass(frozen=True, slots=True)
+class Background:
+    """What is ordinary in this traffic: people's rhythm and hours, scatter of volumes and shares, and habits."""
+
+    people: People
+    hours: Reference
+    volume: Reference
+    share: Reference
+    level: Reference
+    habit: Reference
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """By which way independent users are ruled out, for which parties, with which p-values and figures."""
+
+    way: Way
+    parties: tuple[int, ...]
+    people: frozenset[int]  # parties that behave as people do where the claim is that a scheduler does
+    p_value: float
+    p_people: float
+    p_programmes: float
+    p_habit: float
+    p_borrowers: float
+    p_volume: float
+    p_share: float
+    schedule: Schedule
+    volume: Scatter
+    share: Scatter
+    mean_share: float
+    place: Habit
+    wording: Habit
+
+
+def observe(usage: Usage, rows: Int64s, long_text: bool, with_wording: bool = False) -> Conduct:
+    """Take all figures of these rows. Place and wording tell something of long texts only.
+
+    `with_wording`: the rows are wordings of one family, and who mixes them tells something too.
+    """
+    row_party, account = usage.party[rows], usage.account[rows]
+    party, at, uses = np.unique(row_party, return_inverse=True, return_counts=True)
+    sitting = np.bincount(at, weights=usage.in_session[rows], minlength=len(party)).astype(np.int64)
+    accounts, first = np.unique(account, return_index=True)
+    total = np.bincount(at[first], weights=usage.account_events[accounts], minlength=len(party)).astype(np.int64)
+    level, level_error = _level(uses, total)
+    place = usage.place[rows].astype(np.int32) if usage.place is not None and long_text else None
+    return Conduct(
+        party=party.astype(np.int64),
+        uses=uses.astype(np.int64),
+        sitting=sitting,
+        total=total,
+        row_party=row_party,
+        row_time=usage.time[rows],
+        volume=volume_scatter(uses.astype(np.int64)),
+        share=share_scatter(uses.astype(np.int64), total),
+        level=level,
+        level_error=level_error,
+        long_text=long_text,
+        hours=measure_hours(row_party, usage.time[rows]),
+        place=UNKNOWN if place is None else measure_habit(row_party, place),
+        wording=measure_habit(row_party, usage.family[rows]) if long_text and with_wording else UNKNOWN,
+    )
+
+
+def _level(uses: Int64s, total: Int64s) -> tuple[float, float]:
+    """Logit of the mean share among regular parties, with its standard error."""
+    shares = uses / np.maximum(total, 1)
+    regular = uses >= REGULAR
+    shares = shares[regular] if regular.any() else shares
+    mean = float(np.clip(np.mean(shares), 0.001, 0.999))
+    error = float(np.std(shares) / np.sqrt(len(shares)) / (mean * (1 - mean))) if len(shares) >= 3 else 1.0
+    return float(np.log(mean / (1 - mean))), error
+
+
+def fit_background(people: People, conducts: Sequence[Conduct]) -> Background:
+    """What is ordinary, over the reference families.
+
+    How much borrowers use a text is taken from families whose users keep to their forms: the two figures have nothing
+    to do with each other among independent users, and a moving instruction must not be its own reference.
+    """
+    volumes = [c.volume for c in conducts if c.volume.parties >= 5 and c.volume.room > 0]
+    shares = [c.share for c in conducts if c.share.parties >= 5 and c.share.room > 0]
+    hours = [c.hours.concentration for c in conducts if c.hours.parties >= 5]
+    habits = [habit for c in conducts for habit in (c.place, c.wording) if habit.tells]
+    habit = fit_reference([h.correlation for h in habits], [h.error for h in habits], HABIT_PRIOR)
+    borrowed = [c for c in conducts if c.long_text and min(_habit_p(h, habit) for h in (c.place, c.wording)) > ODD]
+    levels = [(-c.level, c.level_error) for c in borrowed]
+    return Background(
+        people=people,
+        hours=fit_reference(hours, np.zeros(len(hours)), HOURS_PRIOR),
+        volume=fit_reference([v.excess for v in volumes], [v.error for v in volumes], VOLUME_PRIOR),
+        share=fit_reference([s.excess for s in shares], [s.error for s in shares], SHARE_PRIOR),
+        level=fit_reference(
+            [x for x, _ in levels], [error for _, error in levels], Prior(-LEVEL_PRIOR.centre, LEVEL_PRIOR.spread)
+        ),
+        habit=habit,
+    )
+
+
+def judge(conduct: Conduct, background: Background, *, against_programmes: bool = True) -> Judgement:
+    """Compare with the background by all three ways and keep the strongest.
+
+    Parties that are known to share several texts cannot be programmes that know nothing of each other: then only
+    people have to be ruled out (`against_programmes` False), and evenness of volume does that by itself (of share it
+    does not: a team may all do the same job).
+    """
+    schedule = assess_schedule(background.people, conduct.uses, conduct.sitting)
+    odds = _machine_odds(schedule, background.people, conduct.uses, conduct.sitting)
+    chosen = odds > 1
+    mine = np.isin(conduct.row_party, conduct.party[chosen])
+    hours = measure_hours(conduct.row_party[mine], conduct.row_time[mine])
+    volume, share = volume_scatter(conduct.uses[chosen]), share_scatter(conduct.uses[chosen], conduct.total[chosen])
+    p_people = 1.0 if hours.explained(background.hours.centre) else schedule.p_value
+    p_programmes = min(1.0, 2 * min(more_even(volume, background.volume), more_even(share, background.share)))
+    p_habit = min(1.0, 2 * min(_habit_p(habit, background.habit) for habit in (conduct.place, conduct.wording)))
+    p_borrowers = background.level.below(-conduct.level, conduct.level_error)
+    even = (more_even(conduct.volume, background.volume), more_even(conduct.share, background.share))
+    ways: dict[Way, float] = {
+        "schedule": max(p_people, p_programmes) if against_programmes else p_people,
+        "instruction": max(p_habit, p_borrowers),
+        "allotment": max(even) if against_programmes else even[0],
+    }
+    way = min(ways, key=lambda name: ways[name])
+    if way != "schedule":
+        volume, share, chosen = conduct.volume, conduct.share, conduct.uses >= REGULAR
+    return Judgement(
+        way=way,
+        parties=tuple(conduct.party[chosen].tolist()),
+        people=_people(conduct, odds) if way == "schedule" else frozenset(),
+        p_value=float(np.clip(len(ways) * ways[way], SHEER, 1.0)),
+        p_people=p_people,
+        p_programmes=p_programmes,
+        p_habit=p_habit,
+        p_borrowers=p_borrowers,
+        p_volume=more_even(volume, background.volume),
+        p_share=more_even(share, background.share),
+        schedule=schedule,
+        volume=volume,
+        share=share,
+        mean_share=float(1 / (1 + np.exp(-conduct.level))),
+        place=conduct.place,
+        wording=conduct.wording,
+    )
+
+
+def _habit_p(habit: Habit, reference: Reference) -> float:
+    return reference.below(habit.correlation, habit.error) if habit.tells else 1.0
+
+
+def _people(conduct: Conduct, odds: Doubles) -> frozenset[int]:
+    """Parties that behave as people do, if they are a population of their own, not the tail of the scheduled ones."""
+    like = odds < PEOPLE_ODDS
+    regular = max(int((conduct.uses >= REGULAR).sum()), 1)
+    return frozenset(conduct.party[like].tolist()) if like.sum() >= PEOPLE_SHARE * regular else frozenset()
+
+
+def _machine_odds(schedule: Schedule, people: People, uses: Int64s, sitting: Int64s) -> Doubles:
+    """Odds that each party is like the scheduled ones rather than like people: a text may be used by both."""
+    if not schedule.count:
+        return np.zeros(len(uses))
+    seed = schedule.scheduled
+    rate = (sitting[seed].sum() + 0.5) / (uses[seed].sum() + 1)
+    machine = stats.binom.pmf(sitting, uses, rate)
+    person = stats.betabinom.pmf(sitting, uses, people.alpha, people.beta)
+    prior = np.clip(seed.mean(), 0.05, 0.95)
+    result: Doubles = np.maximum(machine, 1e-300) * prior / (np.maximum(person, 1e-300) * (1 - prior))
+    return result

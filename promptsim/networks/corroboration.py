@@ -1,0 +1,98 @@
+"""Communities → which of them are claimed: co-use alone may be colleagues, or people with one interest.
+
+Two benign explanations are asked of a community as a whole. *Public texts of one topic*: their users overlap beyond
+chance, but loosely, and fillings repeat (or are too few to tell, and the users behave as people do). *Colleagues*
+whose organisation the metadata does not name: they share in-house templates, in sittings, in volumes and at hours of
+their own; they do not declare different organisations, nor do all stop on the day on which others start. A community
+is claimed when neither holds; otherwise it is shown and not flagged.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from promptsim.networks.communities import Community
+from promptsim.networks.conduct import Background, Judgement, judge
+from promptsim.networks.couse import Ties
+from promptsim.networks.options import NetworkOptions
+from promptsim.networks.parties import Parties
+from promptsim.networks.sharding import MeetingRate, Sharding, fewer_than_public
+from promptsim.networks.solo import Observer
+from promptsim.networks.succession import Succession, find_succession
+from promptsim.networks.usage import Usage
+
+LEAST_ORGANISATIONS, ORGANISED_SHARE = 3, 0.05  # different organisations that members declare: no colleagues then
+TELLING_MEETINGS = 3  # repeated fillings that make a public text likely whatever the overlap of users
+
+
+@dataclass(frozen=True, slots=True)
+class Corroborated:
+    """A community with what speaks against each benign explanation."""
+
+    community: Community
+    public_p: float  # chance of so few repeated fillings, were the families public texts
+    overlap: float  # median Jaccard of its ties
+    judgement: Judgement
+    succession: Succession
+    organisations: int  # different ones that its parties declare
+    public: bool
+    colleagues: bool
+
+    @property
+    def claimed(self) -> bool:
+        return not (self.public or self.colleagues)
+
+
+def public_texts(community: Community, sharding: Sharding, rate: MeetingRate) -> float:
+    """Chance that public texts would repeat as few fillings as the families of this community together."""
+    own = list(community.families)
+    return fewer_than_public(float(sharding.meetings[own].sum()), float(sharding.pairs[own].sum()), rate)
+
+
+def looks_public(
+    community: Community, ties: Ties, sharding: Sharding, rate: MeetingRate, options: NetworkOptions
+) -> bool:
+    """Too many repeated fillings for dealt-out work, or too few fillings to tell and users that overlap loosely."""
+    own = list(community.families)
+    loose = overlap_of(community, ties) < options.firm_jaccard or sharding.meetings[own].sum() >= TELLING_MEETINGS
+    return bool(public_texts(community, sharding, rate) > options.rate and loose)
+
+
+def overlap_of(community: Community, ties: Ties) -> float:
+    """Median Jaccard of the community's ties."""
+    inside = np.isin(ties.left, community.families) & np.isin(ties.right, community.families)
+    return float(np.median(ties.jaccard[inside])) if inside.any() else 0.0
+
+
+def corroborate(
+    community: Community,
+    ties: Ties,
+    sharding: Sharding,
+    rate: MeetingRate,
+    observer: Observer,
+    background: Background,
+    parties: Parties,
+    usage: Usage,
+    seed: int,
+    options: NetworkOptions,
+) -> Corroborated:
+    """Ask both explanations of one community."""
+    own = list(community.families)
+    public_p = public_texts(community, sharding, rate)
+    judgement = judge(observer.conduct(own, one_family=False), background, against_programmes=False)
+    unrepeated, dealt_out = sharding.meetings[own].sum() < TELLING_MEETINGS, judgement.p_value <= options.rate
+    succession = find_succession(*usage.lifetimes(own, sorted(community.parties)), seed)
+    organisations = int(parties.declared[sorted(community.parties)].sum())
+    different = organisations >= max(LEAST_ORGANISATIONS, ORGANISED_SHARE * len(community.parties))
+    return Corroborated(
+        community=community,
+        public_p=public_p,
+        overlap=overlap_of(community, ties),
+        judgement=judgement,
+        succession=succession,
+        organisations=organisations,
+        public=looks_public(community, ties, sharding, rate, options) and not (unrepeated and dealt_out),
+        colleagues=judgement.p_value > options.doubt_rate and succession.p_value > options.rate and not different,
+    )

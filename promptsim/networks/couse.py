@@ -1,0 +1,160 @@
+"""Usage → pairs of families that the same parties use far more often than chance gives.
+
+Null model: a bipartite configuration model. Party i uses d_i families, family f is used by n_f parties; without
+coordination i uses f with probability 1 − exp(−a_i·b_f), each independently, with a and b such that every d_i and n_f
+comes out as expected (for sparse traffic a_i·b_f is about d_i·n_f/Σd). The number of parties that use both f and g is
+then about Poisson with λ = Σ_i p_if·p_ig = H(b_f) + H(b_g) − H(b_f + b_g), where H(x) = Σ_i (1 − exp(−a_i·x)).
+Accounts are counted, never events: a campaign's own volume would inflate what it is compared with.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import sparse, special
+
+from promptsim.networks.options import NetworkOptions
+from promptsim.networks.usage import Usage
+from promptsim.records import Bools, Int64s
+
+Doubles = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Ties:
+    """Pairs of families (left < right) that survive the false discovery control; one row a pair."""
+
+    left: Int64s
+    right: Int64s
+    shared: Int64s
+    expected: Doubles
+    p_value: Doubles
+    jaccard: Doubles
+    tested: int  # pairs over which the false discovery rate is controlled
+    cut_parties: int  # parties with more families than `max_degree`: left out of the products
+
+
+ROUNDS, STEPS = 12, 3  # of the fit: alternations between parties and families, Newton steps in each
+
+
+class ChanceOfBoth:
+    """λ of the configuration model, fitted to the families of each party and the parties of each family."""
+
+    def __init__(self, degrees: Int64s, sizes: Int64s) -> None:
+        degrees, sizes = degrees[degrees > 0], sizes[sizes > 0]
+        degree, self._count = np.unique(degrees, return_counts=True)
+        size, number = np.unique(sizes, return_counts=True)
+        total = np.sqrt(max(float(degrees.sum()), 1.0))
+        self._reach, self._draw, self._size = degree / total, size / total, size
+        for _ in range(ROUNDS):
+            self._draw = _solve(self._reach, self._count, self._draw, np.minimum(size, self._count.sum() - 0.5))
+            self._reach = _solve(self._draw, number, self._reach, np.minimum(degree, number.sum() - 0.5))
+
+    def _of_size(self, sizes: npt.ArrayLike) -> Doubles:
+        """b_f of families with these numbers of parties."""
+        return np.asarray(self._draw[np.searchsorted(self._size, sizes)], np.float64)
+
+    def _users(self, draw: Doubles) -> Doubles:
+        """H(x)."""
+        distinct, back = np.unique(draw, return_inverse=True)
+        table = np.array([(self._count * -np.expm1(-self._reach * x)).sum() for x in distinct])
+        return np.asarray(table[back], np.float64)
+
+    def both(self, left: npt.ArrayLike, right: npt.ArrayLike) -> Doubles:
+        """λ: parties expected to use both of two families with these numbers of parties."""
+        one, other = self._of_size(left), self._of_size(right)
+        return np.maximum(self._users(one) + self._users(other) - self._users(one + other), 1e-12)
+
+    def at_least(self, sizes: npt.ArrayLike, least: int) -> float:
+        """Parties expected to use at least so many of families of these sizes (Poisson-binomial, exactly)."""
+        used = -np.expm1(-np.outer(self._reach, self._of_size(sizes)))
+        law = np.zeros((len(self._reach), used.shape[1] + 1))
+        law[:, 0] = 1.0
+        for at in range(used.shape[1]):
+            share = used[:, at : at + 1]
+            law[:, 1:] = law[:, 1:] * (1 - share) + law[:, :-1] * share
+            law[:, 0] *= 1 - share[:, 0]
+        return float((law[:, least:].sum(axis=1) * self._count).sum())
+
+
+def _solve(given: Doubles, weight: Int64s, start: Doubles, wanted: Doubles) -> Doubles:
+    """x with Σ_k weight_k·(1 − exp(−given_k·x)) = wanted, for each wanted: Newton from the left on a concave
+    function.
+    """
+    found = np.minimum(start, wanted / max(float((weight * given).sum()), 1e-300))
+    for step in range(STEPS + 12):
+        left = np.exp(-np.outer(found, given))
+        missing = wanted - ((1 - left) * weight).sum(axis=1)
+        found = found + missing / np.maximum((left * (weight * given)).sum(axis=1), 1e-300)
+        if step >= STEPS and float(np.abs(missing).max(initial=0)) < 1e-6 * float(wanted.max(initial=1)):
+            break
+    return np.maximum(found, 0.0)
+
+
+def incidence(usage: Usage, eligible: Bools) -> sparse.csr_matrix:
+    """Parties × families, one where a party uses an eligible family."""
+    keep = eligible[usage.pair_family]
+    rows, columns = usage.pair_party[keep], usage.pair_family[keep]
+    shape = (usage.party_count, len(eligible))
+    return sparse.csr_matrix((np.ones(len(rows), np.int32), (rows, columns)), shape=shape)
+
+
+def poisson_tail(observed: npt.ArrayLike, expected: npt.ArrayLike) -> Doubles:
+    """P(X ≥ observed) for a Poisson X."""
+    tail: Doubles = special.gammainc(np.maximum(observed, 1e-300), expected)
+    return tail
+
+
+def benjamini_hochberg(p_values: Doubles, rate: float, tests: int) -> Bools:
+    """Which of these p-values survive at the rate, when `tests` were made in all (the others count as 1)."""
+    order = np.argsort(p_values, kind="stable")
+    passes = p_values[order] <= rate * np.arange(1, len(p_values) + 1) / max(tests, 1)
+    last = int(np.flatnonzero(passes)[-1]) + 1 if passes.any() else 0
+    result = np.zeros(len(p_values), bool)
+    result[order[:last]] = True
+    return result
+
+
+def find_ties(usage: Usage, eligible: Bools, public_like: Bools, options: NetworkOptions) -> Ties:
+    """Test every pair of eligible families; only pairs that share `min_shared` parties can pass, all are counted."""
+    matrix = incidence(usage, eligible)
+    degrees = np.diff(matrix.indptr).astype(np.int64)
+    chance = ChanceOfBoth(degrees, usage.family_parties[eligible])
+    cut = degrees > options.max_degree
+    both = sparse.triu(_product(matrix[~cut] if cut.any() else matrix), k=1).tocoo()
+    enough = both.data >= options.min_shared
+    left, right, shared = (x[enough].astype(np.int64) for x in (both.row, both.col, both.data))
+    sizes = usage.family_parties
+    expected = chance.both(sizes[left], sizes[right]) if len(left) else np.zeros(0)
+    p_value = poisson_tail(shared, expected)
+    families = int((sizes[eligible] > 0).sum())
+    tested = families * (families - 1) // 2
+    jaccard = shared / np.maximum(sizes[left] + sizes[right] - shared, 1)
+    lift = shared / np.maximum(expected, 1e-12)
+    needed = np.where(public_like[left] & public_like[right], options.firm_jaccard, options.min_jaccard)
+    # Among few families a campaign is most of what it is compared with: then nearly equal sets of users count.
+    strong = (lift >= options.min_lift) & (jaccard >= needed)
+    strong |= (lift >= options.firm_lift) & (jaccard >= options.firm_jaccard)
+    good = benjamini_hochberg(p_value, options.rate, tested) & strong
+    order = np.flatnonzero(good)
+    order = order[np.lexsort((right[order], left[order]))]
+    return Ties(
+        left=left[order],
+        right=right[order],
+        shared=shared[order],
+        expected=expected[order],
+        p_value=p_value[order],
+        jaccard=jaccard[order],
+        tested=tested,
+        cut_parties=int(cut.sum()),
+    )
+
+
+def _product(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Families × families: how many parties use both. Families of one party give no pair and are dropped first."""
+    used = np.asarray(matrix.sum(axis=0)).ravel() >= 3
+    thin = matrix @ sparse.diags(used.astype(np.int32), dtype=np.int32)
+    thin.eliminate_zeros()
+    return thin.T @ thin

@@ -1,0 +1,241 @@
+"""Families, members and activity → networks of accounts that act together beyond chance, or none.
+
+    activity ─► parties ─► usage ─► benign explanations ─► family pairs ─► communities ─┐
+                                                      └─► one-family claims ────────────┴─► groups ─► networks, findings
+
+Pure: records in, records out. Every step is a module of this room; docs/networks.md states the null models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from promptsim.networks import narrative
+from promptsim.networks.benign import Benign, explain
+from promptsim.networks.communities import Community, eligible_families, find_communities
+from promptsim.networks.conduct import Background
+from promptsim.networks.corroboration import corroborate, looks_public
+from promptsim.networks.couse import ChanceOfBoth, Ties, benjamini_hochberg, find_ties, incidence
+from promptsim.networks.findings import doubtful_score, find_accounts, find_families, flagged_score
+from promptsim.networks.groups import Group, attach_fragments, form_groups
+from promptsim.networks.identity import name_networks
+from promptsim.networks.metadata import MetadataIndex, combined
+from promptsim.networks.options import NetworkOptions
+from promptsim.networks.organisations import Organisation, find_organisations
+from promptsim.networks.parties import Parties, group_parties
+from promptsim.networks.sharding import Sharding, measure_sharding
+from promptsim.networks.solo import Observer, SoloClaim
+from promptsim.networks.succession import find_succession
+from promptsim.networks.units import Units, split_wordings
+from promptsim.networks.usage import Usage, measure_usage
+from promptsim.records import Activity, Bools, Evidence, Family, Int64s, Members, Network, NetworkSet
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What the steps know, for writing the result."""
+
+    units: Units
+    activity: Activity
+    parties: Parties
+    usage: Usage
+    sharding: Sharding
+    benign: Benign
+    ties: Ties
+    chance: ChanceOfBoth
+    background: Background
+    metadata: MetadataIndex
+    seed: int
+
+
+def link(
+    families: Sequence[Family],
+    members: Members,
+    activity: Activity,
+    *,
+    options: NetworkOptions | None = None,
+    seed: int = 0,
+    previous: Sequence[Network] = (),
+) -> NetworkSet:
+    """Find networks. `previous` are those of the run before: a network that goes on keeps its id."""
+    options = options or NetworkOptions()
+    units = split_wordings(families, members)
+    parties = group_parties(activity, options)
+    usage = measure_usage(units.texts, units.members, activity, parties)
+    sharding = measure_sharding(usage, len(units.texts))
+    benign = explain(units.texts, usage, sharding, options)
+    eligible = eligible_families(usage.family_parties, benign.excluded, options)
+    ties = find_ties(usage, eligible, benign.public, options)
+    communities = find_communities(usage, ties, options, seed)
+    observer = Observer(units, usage, sharding, benign, options)
+    odd = [one for one in communities if not looks_public(one, ties, sharding, benign.rate, options)]
+    background = observer.background(_mark(len(units.texts), odd))
+    known = [
+        corroborate(one, ties, sharding, benign.rate, observer, background, parties, usage, seed, options)
+        for one in communities
+    ]
+    tied = _mark(len(units.texts), [one.community for one in known if one.claimed])
+    metadata = MetadataIndex(activity)
+    claims = [_with_metadata(claim, usage, metadata, options) for claim in observer.claims(tied, background)]
+    kept = benjamini_hochberg(np.array([claim.p_value for claim in claims]), options.rate, len(claims))
+    groups = form_groups(usage, known, ties, [c for c, keep in zip(claims, kept, strict=True) if keep], options)
+    groups = attach_fragments(usage, groups, _attachable(benign), options)
+    degrees = np.diff(incidence(usage, eligible).indptr).astype(np.int64)
+    chance = ChanceOfBoth(degrees, usage.family_parties[eligible])
+    case = _Case(
+        units=units,
+        activity=activity,
+        parties=parties,
+        usage=usage,
+        sharding=sharding,
+        benign=benign,
+        ties=ties,
+        chance=chance,
+        background=background,
+        metadata=metadata,
+        seed=seed,
+    )
+    return _result(case, groups, claims, previous, options)
+
+
+def _mark(count: int, communities: Sequence[Community]) -> Bools:
+    """The families that these communities tie."""
+    tied = np.zeros(count, bool)
+    for community in communities:
+        tied[list(community.families)] = True
+    return tied
+
+
+def _attachable(benign: Benign) -> Bools:
+    """Families that may prove to be a network's own by their users, be the words plain or the fillings equal."""
+    return np.asarray(~(benign.burst | benign.listed | benign.single_party))
+
+
+def _with_metadata(claim: SoloClaim, usage: Usage, metadata: MetadataIndex, options: NetworkOptions) -> SoloClaim:
+    """Shared rare metadata may strengthen what conduct says already (Fisher's combination, doubled for the choice); it
+    makes no claim by itself, and never weakens one.
+    """
+    rows = np.concatenate([np.arange(usage.starts[at], usage.starts[at + 1]) for at in claim.families])
+    accounts = np.unique(usage.account[rows][np.isin(usage.party[rows], claim.parties)])
+    extra = combined(metadata.links(accounts.tolist()))
+    if extra is None or max(extra, claim.p_value) > options.doubt_rate:
+        return claim
+    product = max(claim.p_value * extra, 1e-300)
+    return replace(claim, p_value=min(claim.p_value, 2 * product * (1 - float(np.log(product)))))
+
+
+def _result(
+    case: _Case,
+    groups: Sequence[Group],
+    claims: Sequence[SoloClaim],
+    previous: Sequence[Network],
+    options: NetworkOptions,
+) -> NetworkSet:
+    organisations = find_organisations(case.units.texts, case.usage, case.parties, options)
+    members = [_accounts(case, group) for group in groups]
+    sets = [tuple(accounts) for accounts in members] + [org.account_ids(case.activity) for org in organisations]
+    names = name_networks(sets, previous)
+    networks = [_network(case, *row) for row in zip(groups, members, names[: len(groups)], strict=True)]
+    networks += [_shown(case, org, name) for org, name in zip(organisations, names[len(groups) :], strict=True)]
+    networks.sort(key=lambda network: (-network.score, network.network_id))
+    owned = {name: (*group.families, *group.attached) for name, group in zip(names, groups, strict=False)}
+    owned |= {name: org.families for name, org in zip(names[len(groups) :], organisations, strict=True)}
+    inside = frozenset(party for group in groups if group.flagged for party in group.parties)
+    found = find_families(case.units, case.usage, case.benign, networks, owned, claims, inside)
+    cuts = {
+        "parties_over_max_degree": case.ties.cut_parties,
+        "metadata_values_too_common_for_a_party": case.parties.ignored,
+        "retries_left_out": case.usage.retries,
+    }
+    return NetworkSet(tuple(networks), found, find_accounts(networks), cuts)
+
+
+def _accounts(case: _Case, group: Group) -> dict[str, float]:
+    """The accounts of the group's parties that themselves used its families, with their strength."""
+    found: dict[str, float] = {}
+    parties = sorted(group.strength)
+    for family in group.families:
+        rows = case.usage.rows(family)
+        mine = np.isin(case.usage.party[rows], parties)
+        for account in np.unique(case.usage.account[rows][mine]).tolist():
+            found[case.activity.accounts[account]] = round(group.strength[int(case.parties.of[account])], 4)
+    return dict(sorted(found.items()))
+
+
+def _network(case: _Case, group: Group, accounts: dict[str, float], name: str) -> Network:
+    first, last = case.usage.lifetimes(group.families, sorted(group.strength))
+    return Network(
+        network_id=name,
+        account_ids=tuple(accounts),
+        family_ids=_family_ids(case.units, (*group.families, *group.attached)),
+        first_seen=int(first.min()),
+        last_seen=int(last.max()),
+        flagged=group.flagged,
+        score=round(flagged_score(group.p_value) if group.flagged else doubtful_score(group.p_value), 6),
+        p_value=group.p_value,
+        evidence=_evidence(case, group, accounts, first, last),
+        membership=accounts,
+    )
+
+
+def _family_ids(units: Units, texts: Sequence[int]) -> tuple[str, ...]:
+    """Their families, each once, in their order."""
+    return tuple(dict.fromkeys(units.texts[text].family_id for text in texts))
+
+
+def _texts_used(case: _Case, group: Group) -> Int64s:
+    """For each party of the group, how many of its texts it uses."""
+    parties = np.array(sorted(group.strength), np.int64)
+    mine = np.isin(case.usage.pair_family, group.families) & np.isin(case.usage.pair_party, parties)
+    party = np.searchsorted(parties, case.usage.pair_party[mine])
+    return np.bincount(party, minlength=len(parties)).astype(np.int64)
+
+
+def _evidence(
+    case: _Case, group: Group, accounts: dict[str, float], first: Int64s, last: Int64s
+) -> tuple[Evidence, ...]:
+    numbers = np.array([account for account, name in enumerate(case.activity.accounts) if name in accounts])
+    lines: list[Evidence | None] = [
+        narrative.span(int(first.min()), int(last.max()), len(group.strength), len(accounts)),
+        narrative.co_use(group, _texts_used(case, group), _chance_of_co_use(case, group)),
+        narrative.sharding(group, case.sharding, case.benign),
+    ]
+    for claim in group.claims:
+        lines += narrative.claimed(claim.judgement, case.background)
+    if group.corroborated is not None:
+        lines += narrative.corroboration(group.corroborated, case.background)
+    lines.append(narrative.succession(find_succession(first, last, case.seed)))
+    lines += [narrative.metadata(found) for found in case.metadata.links(numbers.tolist())]
+    lines += narrative.explanations(group, case.sharding)
+    return tuple(line for line in lines if line is not None)
+
+
+def _chance_of_co_use(case: _Case, group: Group) -> float:
+    """Parties expected to use the least number of the community's families that the sentence names."""
+    if group.community is None:
+        return 0.0
+    sizes = case.usage.family_parties[list(group.community.families)]
+    return case.chance.at_least(sizes, narrative.least_of(len(sizes)))
+
+
+def _shown(case: _Case, organisation: Organisation, name: str) -> Network:
+    """An organisation: grouped and shown as one party, never flagged for being one."""
+    accounts = organisation.account_ids(case.activity)
+    sentence = (
+        f"One organisation: {len(accounts)} accounts share {organisation.reason}; counted as one party in every test."
+    )
+    return Network(
+        network_id=name,
+        account_ids=accounts,
+        family_ids=_family_ids(case.units, organisation.families),
+        first_seen=organisation.first,
+        last_seen=organisation.last,
+        flagged=False,
+        score=0.0,
+        p_value=None,
+        evidence=(Evidence("one_organisation", len(accounts), sentence),),
+        membership=dict.fromkeys(accounts, 1.0),
+    )

@@ -1,0 +1,184 @@
+"""Figures → `Evidence`: each with a name, a value and one plain sentence that a reviewer reads.
+
+A sentence says what was seen, what chance or the benign explanation would give, and never more than the figure holds.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+
+from promptsim.networks.benign import Benign
+from promptsim.networks.conduct import Background, Judgement
+from promptsim.networks.corroboration import Corroborated
+from promptsim.networks.groups import Group
+from promptsim.networks.metadata import Link
+from promptsim.networks.options import DAY, HOUR
+from promptsim.networks.sharding import Sharding
+from promptsim.networks.succession import Succession
+from promptsim.records import Evidence
+
+CLAIMED = 0.05  # a figure with a larger p-value is not told as evidence
+
+
+def number(value: float) -> str:
+    """Short and honest: 264, 0.4, 3e-09."""
+    if value == 0 or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.2g}" if abs(value) < 10 else f"{value:.0f}"
+
+
+def day(time: int) -> str:
+    return datetime.fromtimestamp(time / 1e6, tz=UTC).strftime("%Y-%m-%d")
+
+
+def least_of(count: int) -> int:
+    """How many of a community's families the co-use sentence asks for: two, or half of many."""
+    return 2 if count <= 3 else (count + 1) // 2
+
+
+def co_use(group: Group, times: np.ndarray, chance: float) -> Evidence | None:
+    """How many parties use at least so many of the community's families, and what chance would give."""
+    if group.community is None:
+        return None
+    count = len(group.community.families)
+    least = least_of(count)
+    seen = int((times >= least).sum())
+    templates = f"{'at least ' if least < count else ''}{least} of these {count} templates"
+    sentence = f"{seen:,} of {len(times):,} accounts use {templates}; chance would give {number(chance)}."
+    return Evidence("co_use", seen, sentence, group.p_value)
+
+
+def sharding(group: Group, figures: Sharding, benign: Benign) -> Evidence | None:
+    """Do different accounts of the group's families repeat each other?"""
+    own = list(group.families)
+    meetings, pairs = float(figures.meetings[own].sum()), float(figures.pairs[own].sum())
+    expected = pairs * benign.rate.mean
+    if expected < 1:
+        return None
+    said = "no filling was" if meetings == 0 else f"{number(meetings)} pairs of requests were"
+    sentence = (
+        f"Among {number(float(figures.sendings[own].sum()))} requests {said} sent by two accounts; "
+        f"independent users of a public text would make about {number(expected)} such pairs."
+    )
+    return Evidence(
+        "repeated_fillings", meetings, sentence, float(np.prod([min(1.0, benign.public_p[f]) for f in own]))
+    )
+
+
+def schedule(claim: Judgement) -> Evidence:
+    figures = claim.schedule
+    sentence = (
+        f"{figures.count} accounts send this text apart from everything else they do, around the clock, "
+        f"as a scheduler would; among as many people {number(figures.expected)} would look so."
+    )
+    return Evidence("scheduled_accounts", figures.count, sentence, claim.p_people)
+
+
+def volume(claim: Judgement) -> Evidence:
+    scatter = claim.volume
+    sentence = (
+        f"The {scatter.parties} accounts send nearly the same number of requests: their scatter is "
+        f"{number(scatter.observed)} times that of dice; between independent users it is far larger."
+    )
+    return Evidence("even_volumes", round(scatter.observed, 3), sentence, claim.p_volume)
+
+
+def share(claim: Judgement) -> Evidence:
+    scatter = claim.share
+    sentence = (
+        f"The text has nearly the same share in what each of {scatter.parties} accounts sends: the scatter is "
+        f"{number(scatter.observed)} times that of dice; between independent users it is far larger."
+    )
+    return Evidence("even_shares", round(scatter.observed, 3), sentence, claim.p_share)
+
+
+def claimed(claim: Judgement, background: Background) -> tuple[Evidence, ...]:
+    """The evidence of the way by which the claim is made."""
+    if claim.way == "schedule":
+        return schedule(claim), volume(claim) if claim.p_volume <= claim.p_share else share(claim)
+    if claim.way == "instruction":
+        return habit(claim, background), level(claim)
+    return tuple(line for line in (volume(claim), share(claim)) if (line.p_value or 0) <= CLAIMED)
+
+
+def habit(claim: Judgement, background: Background) -> Evidence:
+    place = claim.place if claim.place.tells else claim.wording
+    what = "place of the text in the request" if claim.place.tells else "wording"
+    sentence = (
+        f"The {what} changes from request to request in every account alike (agreement within accounts "
+        f"{number(place.correlation)}; people and tools keep to their own: {number(background.habit.centre)})."
+    )
+    return Evidence("no_habits", round(place.correlation, 3), sentence, claim.p_habit)
+
+
+def level(claim: Judgement) -> Evidence:
+    sentence = (
+        f"The text stands in {claim.mean_share:.0%} of all that these accounts send; "
+        f"people who borrow a text use it in far less."
+    )
+    return Evidence("share_of_traffic", round(claim.mean_share, 3), sentence, claim.p_borrowers)
+
+
+def succession(found: Succession) -> Evidence | None:
+    if not found.hand_overs:
+        return None
+    steps = "; ".join(
+        f"on {day(step.time)} {step.stopped} stop and {step.started} start ({step.spanning} go on), "
+        f"recognised again after {step.relinked_after / HOUR:.1f} hours"
+        for step in found.hand_overs
+    )
+    sentence = f"{found.pools} pools of accounts follow one another: {steps}."
+    return Evidence("hand_overs", len(found.hand_overs), sentence, found.p_value)
+
+
+def metadata(link: Link) -> Evidence:
+    sentence = (
+        f"{link.linked} of {link.known} accounts share a value of {link.key} with another of the group; "
+        f"chance would give {number(link.expected)}."
+    )
+    return Evidence(f"shared_{link.key}", link.linked, sentence, link.p_value)
+
+
+def span(first: int, last: int, parties: int, accounts: int) -> Evidence:
+    seats = "" if parties == accounts else f" ({parties:,} parties: seats of one organisation count once)"
+    days = max(1, round((last - first) / DAY))
+    return Evidence("accounts", accounts, f"{accounts:,} accounts{seats} over {days} days.")
+
+
+def corroboration(found: Corroborated, background: Background) -> tuple[Evidence, ...]:
+    """What tells the community from colleagues and from public texts of one topic, or that nothing does."""
+    lines = []
+    if found.organisations:
+        sentence = f"{found.organisations} of them declare an organisation, each a different one."
+        lines.append(Evidence("different_organisations", found.organisations, sentence))
+    if found.colleagues:
+        sentence = "May be colleagues: nothing in rhythm, volume or form tells these accounts from independent people."
+        lines.append(Evidence("may_be_colleagues", found.judgement.p_value, sentence, found.judgement.p_value))
+    elif found.judgement.p_value <= 0.05:
+        lines += claimed(found.judgement, background)
+    if found.public:
+        sentence = "May be public texts of one topic: users overlap loosely, and too few fillings were sent to tell."
+        lines.append(Evidence("may_be_public", round(found.overlap, 3), sentence, found.public_p))
+    return tuple(lines)
+
+
+def explanations(group: Group, figures: Sharding) -> tuple[Evidence, ...]:
+    """Which benign explanations were asked, and why each does not hold for the families that tie the group."""
+    own = list(group.families)
+    overlap = float(figures.common[own].sum() / max(figures.sendings[own].sum(), 1))
+    lines = [
+        (
+            "not_one_organisation",
+            len(group.strength),
+            f"Not one organisation: {len(group.strength):,} separate parties.",
+        ),
+        (
+            "not_a_question_set",
+            round(overlap, 3),
+            f"Not a benchmark: {overlap:.0%} of the requests were sent by a second account too; of a question set all.",
+        ),
+        ("not_a_class", len(own), "Not a class with one task: the use is not one burst of a few requests each."),
+    ]
+    return tuple(Evidence(name, value, sentence) for name, value, sentence in lines)

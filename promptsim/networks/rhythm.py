@@ -1,0 +1,176 @@
+"""Usage → do the users of a family send it in sittings, as people do, or spread over the clock, as a scheduler does?
+
+A person's request mostly has another of the same account within half an hour. Each party's count of such requests is
+compared with a beta-binomial over parties of the reference families; a party is *scheduled* when so few would be
+seen in 5 % of people. The claim is about how many parties of a family are scheduled, against what that gives by chance.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from promptsim.networks.options import DAY
+from promptsim.networks.reference import Prior, fit_reference
+from promptsim.networks.usage import Usage
+from promptsim.records import Bools, Int32s, Int64s
+
+Doubles = npt.NDArray[np.float64]
+
+LEAST_USES = 4  # of a party whose hours are looked at
+OWN_HOURS = 0.5  # of people's concentration on hours of the day: from there on, users keep hours of their own
+TIMER = 0.5  # variation of the gaps between uses below which a timer sends them (dealt-out work: about 1)
+MANY_USES = 300  # beyond, the count's own scatter is negligible
+PARTY_LEVEL = 0.05  # a party is scheduled when people would show so few requests in sittings this rarely
+SITTING_PRIOR = Prior(centre=0.65, spread=0.1)  # share of uses in sittings
+ALIKE_PRIOR = Prior(centre=0.2, spread=0.1)  # correlation of that within a party
+HOURS_PRIOR = Prior(centre=0.4, spread=0.1)  # concentration on hours of the day
+EXCESS_PRIOR = Prior(centre=0.0, spread=0.7)  # log of scheduled parties against chance, over families
+
+
+@dataclass(frozen=True, slots=True)
+class Uses:
+    """For each (family, party): how many uses, how many of them in a sitting, the days they touch, all it sent."""
+
+    uses: Int64s
+    sitting: Int64s
+    total: Int64s
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """How people use what they share: beta-binomial over parties; how far families differ beyond that."""
+
+    alpha: float
+    beta: float
+    rate: float  # scheduled parties in reference families, as a multiple of what the beta-binomial gives
+    dispersion: float
+    families: int
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What rhythm says of one family: its parties that look scheduled, how many chance gives, and the p-value."""
+
+    scheduled: Bools  # by party of the family, in the order of the pairs
+    count: int
+    expected: float
+    share_in_sittings: float
+    p_value: float
+
+
+def measure_uses(usage: Usage) -> Uses:
+    """Sums over the rows of each (family, party) pair."""
+    fresh = np.ones(len(usage.family), bool)
+    fresh[1:] = (usage.family[1:] != usage.family[:-1]) | (usage.party[1:] != usage.party[:-1])
+    pair = np.cumsum(fresh) - 1
+    count = len(usage.pair_family)
+    new_account = fresh.copy()
+    new_account[1:] |= usage.account[1:] != usage.account[:-1]
+    total = np.bincount(pair[new_account], weights=usage.account_events[usage.account[new_account]], minlength=count)
+    sitting = np.bincount(pair, weights=usage.in_session, minlength=count)
+    return Uses(np.bincount(pair, minlength=count).astype(np.int64), sitting.astype(np.int64), total.astype(np.int64))
+
+
+def fit_people(usage: Usage, uses: Uses, reference: Bools) -> People:
+    """Medians over families of the share in sittings and of its correlation within a party; then how families scatter.
+
+    Medians, because a reference family may have a scheduler among its users.
+    """
+    numbers = np.flatnonzero(reference)
+    moments = [_moments(uses, _pairs(usage, int(family))) for family in numbers]
+    shares, alike = (np.array([m[at] for m in moments if m is not None]) for at in (0, 1))
+    share = fit_reference(shares, np.zeros(len(shares)), SITTING_PRIOR).centre
+    within = float(np.clip(fit_reference(alike, np.zeros(len(alike)), ALIKE_PRIOR).centre, 0.02, 0.6))
+    size = (1 - within) / within
+    people = People(share * size, (1 - share) * size, 1.0, 1.0, len(numbers))
+    scheduled, chance = scheduled_parties(people, uses.uses, uses.sitting)
+    parts = [_pairs(usage, int(family)) for family in numbers]
+    seen = np.array([scheduled[part].sum() for part in parts], np.float64)
+    expected = np.array([chance[part].sum() for part in parts], np.float64)
+    telling = expected >= 0.5
+    logs = np.log((seen[telling] + 0.5) / (expected[telling] + 0.5))
+    excess = fit_reference(logs, 1 / np.sqrt(expected[telling] + 0.5), EXCESS_PRIOR)
+    rate = max(float(np.exp(excess.centre)), 1.0)
+    return People(people.alpha, people.beta, rate, excess.spread**2, len(numbers))
+
+
+def _pairs(usage: Usage, family: int) -> slice:
+    low, high = np.searchsorted(usage.pair_family, [family, family + 1])
+    return slice(int(low), int(high))
+
+
+def _moments(uses: Uses, pairs: slice) -> tuple[float, float] | None:
+    """Share in sittings and correlation within a party, of one family's parties with three uses or more."""
+    n, s = uses.uses[pairs].astype(np.float64), uses.sitting[pairs].astype(np.float64)
+    n, s = n[n >= 3], s[n >= 3]
+    if len(n) < 3:
+        return None
+    mean = float(np.clip(s.sum() / n.sum(), 0.02, 0.98))
+    excess = ((s - n * mean) ** 2).sum() - n.sum() * mean * (1 - mean)
+    return mean, float(excess / ((n * (n - 1)).sum() * mean * (1 - mean)))
+
+
+def scheduled_parties(people: People, uses: Int64s, sitting: Int64s) -> tuple[Bools, Doubles]:
+    """Which parties look scheduled, and the chance that a person with as many uses would."""
+    distinct, back = np.unique(uses, return_inverse=True)
+    known = [_limit(people.alpha, people.beta, number) for number in distinct.tolist()]
+    limit, chance = (np.array([one[at] for one in known], np.float64) for at in (0, 1))
+    return sitting <= limit[back], chance[back]
+
+
+@lru_cache(maxsize=20_000)
+def _limit(alpha: float, beta: float, uses: int) -> tuple[float, float]:
+    """Most uses in sittings that still count as scheduled (-1: none), and the chance of so few."""
+    if uses > MANY_USES:
+        return float(np.floor(uses * stats.beta.ppf(PARTY_LEVEL, alpha, beta))), PARTY_LEVEL
+    law = np.cumsum(stats.betabinom.pmf(np.arange(uses + 1), uses, alpha, beta))
+    limit = int(np.searchsorted(law, PARTY_LEVEL, side="right")) - 1
+    return float(limit), float(law[limit]) if limit >= 0 else 0.0
+
+
+def assess_schedule(people: People, uses: Int64s, sitting: Int64s) -> Schedule:
+    """Are there more scheduled parties than families of people show? Negative binomial tail."""
+    scheduled, chance = scheduled_parties(people, uses, sitting)
+    seen, expected = int(scheduled.sum()), float(people.rate * chance.sum())
+    shape = 1 / people.dispersion
+    tail = stats.nbinom.sf(seen - 1, shape, shape / (shape + max(expected, 1e-9))) if seen else 1.0
+    share = float(sitting.sum() / max(uses.sum(), 1))
+    return Schedule(scheduled, seen, expected, share, float(tail))
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """Concentration of each user on hours of the day (0: any hour, 1: one hour), and the variation of the gaps."""
+
+    concentration: float
+    gap_variation: float
+    parties: int
+
+    def explained(self, people: float) -> bool:
+        """Users keep hours of their own, or each has a timer: independent programmes, or people after all."""
+        return self.concentration > OWN_HOURS * people or self.gap_variation < TIMER
+
+
+def measure_hours(party: Int32s, time: Int64s) -> Hours:
+    """Mean over parties of the squared resultant of the daily phase, less what chance adds; variation of gaps."""
+    order = np.lexsort((time, party))
+    party, time = party[order], time[order]
+    _, at, uses = np.unique(party, return_inverse=True, return_counts=True)
+    phase = 2 * np.pi * (time % DAY) / DAY
+    squared = np.bincount(at, np.cos(phase)) ** 2 + np.bincount(at, np.sin(phase)) ** 2
+    known = uses >= LEAST_USES
+    if known.sum() < 3:
+        return Hours(1.0, 0.0, int(known.sum()))
+    concentration = ((squared - uses)[known] / (uses * (uses - 1))[known]).mean()
+    same = at[1:] == at[:-1]
+    gap, owner = np.diff(time)[same] / DAY, at[1:][same]
+    count = np.maximum(np.bincount(owner, minlength=len(uses)), 1)
+    mean = np.bincount(owner, gap, minlength=len(uses)) / count
+    spread = np.bincount(owner, gap**2, minlength=len(uses)) / count - mean**2
+    variation = np.sqrt(np.maximum(spread, 0)) / np.maximum(mean, 1e-9)
+    return Hours(float(concentration), float(np.median(variation[known])), int(known.sum()))

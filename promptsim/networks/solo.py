@@ -1,0 +1,101 @@
+"""Units, usage → claims about single texts: accounts run as one although nothing but one text ties them.
+
+`conduct` says by which ways independent users are ruled out. What a benign explanation covers (`benign`) is not
+tested at all; Benjamini-Hochberg over all families that are. The families that are not tied to others also give the
+background: what is ordinary in this traffic.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from promptsim.networks.benign import Benign
+from promptsim.networks.conduct import Background, Conduct, Judgement, fit_background, judge, observe
+from promptsim.networks.options import NetworkOptions
+from promptsim.networks.rhythm import fit_people, measure_uses
+from promptsim.networks.sharding import Sharding, fewer_than_public
+from promptsim.networks.units import Units
+from promptsim.networks.usage import Usage
+from promptsim.records import Bools, Family
+
+
+@dataclass(frozen=True, slots=True)
+class SoloClaim:
+    """One text under test (or all wordings of a family), what its parties' conduct says, and the p-value (with
+    metadata, where known).
+    """
+
+    families: tuple[int, ...]
+    judgement: Judgement
+    p_value: float
+
+    @property
+    def parties(self) -> tuple[int, ...]:
+        return self.judgement.parties
+
+
+class Observer:
+    """The conduct behind every text that is large enough to say something, taken once."""
+
+    def __init__(self, units: Units, usage: Usage, sharding: Sharding, benign: Benign, options: NetworkOptions) -> None:
+        self._units, self._usage, self._options = units, usage, options
+        self._sharding, self._benign = sharding, benign
+        self._events = np.diff(usage.starts)
+        self._regulars = usage.regulars(len(units.texts))
+        enough = (self._regulars >= options.min_solo_parties) & (self._events >= options.min_solo_events)
+        self.testable: Bools = enough & ~benign.excluded
+        self.conducts: dict[int, Conduct] = {int(at): self.conduct([int(at)]) for at in np.flatnonzero(self.testable)}
+
+    def conduct(self, numbers: Sequence[int], *, one_family: bool = True) -> Conduct:
+        """Of one text, of all wordings of a family, or of a community as if it were one text (its wordings then say
+        nothing, and its share of what the parties send is that of the largest).
+        """
+        parts = [np.arange(self._usage.starts[at], self._usage.starts[at + 1]) for at in numbers]
+        long_text = all(fixed_words(self._units.texts[at]) >= self._options.min_fixed_words for at in numbers)
+        several = len(numbers) > 1
+        whole = observe(self._usage, np.concatenate(parts), long_text, with_wording=several and one_family)
+        if one_family or not several:
+            return whole
+        return replace(whole, level=max(observe(self._usage, part, False).level for part in parts))
+
+    def background(self, tied: Bools) -> Background:
+        """From texts of many parties that are tied to no other."""
+        wide = self._regulars >= self._options.min_reference_parties
+        reference = self.testable & ~tied & wide
+        people = fit_people(self._usage, measure_uses(self._usage), reference)
+        return fit_background(people, [conduct for at, conduct in self.conducts.items() if reference[at]])
+
+    def claims(self, tied: Bools, background: Background) -> list[SoloClaim]:
+        """One for each testable text that is not tied and does not look public, and one for each family of several."""
+        found = []
+        for at, conduct in self.conducts.items():
+            if not tied[at] and not self._benign.public[at]:
+                judgement = judge(conduct, background)
+                found.append(SoloClaim((at,), judgement, judgement.p_value))
+        for numbers in self._families_of_several(tied):
+            judgement = judge(self.conduct(numbers), background)
+            found.append(SoloClaim(tuple(numbers), judgement, judgement.p_value))
+        return found
+
+    def _families_of_several(self, tied: Bools) -> Iterator[list[int]]:
+        """Families of at least two wordings that several parties use: what one party alone uses may be a false join."""
+        usable = ~self._benign.excluded & (self._usage.family_parties >= 2)
+        several = np.bincount(self._units.family_of[usable], minlength=len(self._units.families)) >= 2
+        for family in np.flatnonzero(several).tolist():
+            numbers = [int(at) for at in self._units.of(family) if usable[at]]
+            enough = self._events[numbers].sum() >= self._options.min_solo_events
+            if enough and not all(tied[numbers]) and not self._public(numbers):
+                yield numbers
+
+    def _public(self, numbers: list[int]) -> bool:
+        meetings, pairs = (float(x[numbers].sum()) for x in (self._sharding.meetings, self._sharding.pairs))
+        return meetings > 0 and fewer_than_public(meetings, pairs, self._benign.rate) > self._options.rate
+
+
+def fixed_words(family: Family) -> int:
+    """Words of the family's fixed text, its slots left out."""
+    return len(re.findall(r"\w+", re.sub(r"\{\w*\}", " ", family.template)))

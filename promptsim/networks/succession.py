@@ -1,0 +1,117 @@
+"""When each party used a network's families → hand-overs: one pool of accounts stops and another goes on.
+
+A hand-over is a moment that hardly any party's use spans although parties stop before it and start after it. Null
+model: every party keeps the length of its use but begins at a random time. A benign public text is taken up and left
+at all times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from promptsim.networks.options import DAY, HOUR
+from promptsim.records import Int64s
+
+LEAST_SIDE = 3  # parties that stop before and that start after a hand-over
+SPANNING = 0.05  # of the parties near it may go on through it
+NEAR = 4 * DAY
+SHUFFLES = 199
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """When it was, the parties that stopped shortly before and started shortly after, and those that went on."""
+
+    time: int
+    stopped: int
+    started: int
+    spanning: int
+    relinked_after: int  # microseconds from the first use in the new pool until three of its parties were seen
+
+
+@dataclass(frozen=True, slots=True)
+class Succession:
+    hand_overs: tuple[HandOver, ...]
+    p_value: float
+
+    @property
+    def pools(self) -> int:
+        return len(self.hand_overs) + 1
+
+
+def find_succession(first: Int64s, last: Int64s, seed: int) -> Succession:
+    """Hand-overs among parties whose use begins at `first` and ends at `last`, with one p-value for there being any."""
+    cuts = np.arange(int(first.min(initial=0)) + DAY, int(last.max(initial=0)), 6 * HOUR)
+    if len(first) < 2 * LEAST_SIDE or not len(cuts):
+        return Succession((), 1.0)
+    stopped, started, spanning = _around(first, last, cuts)
+    sharp = _sharp(stopped, started, spanning)
+    if not sharp.any():
+        return Succession((), 1.0)
+    found = [
+        _hand_over(first, cuts[at], stopped[at], started[at], spanning[at])
+        for at in _best(sharp, stopped, started, cuts)
+    ]
+    return Succession(
+        tuple(found), _chance(first, last, cuts, float(_strength(stopped, started, spanning).max()), seed)
+    )
+
+
+def _around(first: Int64s, last: Int64s, cuts: Int64s) -> tuple[Int64s, Int64s, Int64s]:
+    """For each cut: parties that stopped within NEAR before it, started within NEAR after it, go on through it."""
+    ends, begins = np.sort(last), np.sort(first)
+    before = np.searchsorted(ends, cuts)
+    stopped = before - np.searchsorted(ends, cuts - NEAR)
+    started = np.searchsorted(begins, cuts + NEAR) - np.searchsorted(begins, cuts)
+    spanning = np.searchsorted(begins, cuts) - before
+    return stopped.astype(np.int64), started.astype(np.int64), spanning.astype(np.int64)
+
+
+def _strength(stopped: Int64s, started: Int64s, spanning: Int64s) -> npt.NDArray[np.float64]:
+    """Parties on the smaller side of a hand-over, less those that go on through it."""
+    result: npt.NDArray[np.float64] = np.minimum(stopped, started) - spanning.astype(np.float64)
+    return result
+
+
+def _sharp(stopped: Int64s, started: Int64s, spanning: Int64s) -> npt.NDArray[np.bool_]:
+    enough = (stopped >= LEAST_SIDE) & (started >= LEAST_SIDE)
+    result: npt.NDArray[np.bool_] = enough & (spanning <= SPANNING * (stopped + started))
+    return result
+
+
+def _best(sharp: npt.NDArray[np.bool_], stopped: Int64s, started: Int64s, cuts: Int64s) -> list[int]:
+    """The strongest cut of each run of sharp cuts that lie near one another."""
+    chosen: list[int] = []
+    for at in np.flatnonzero(sharp):
+        if chosen and cuts[at] - cuts[chosen[-1]] <= NEAR:
+            if stopped[at] + started[at] > stopped[chosen[-1]] + started[chosen[-1]]:
+                chosen[-1] = int(at)
+        else:
+            chosen.append(int(at))
+    return chosen
+
+
+def _hand_over(first: Int64s, cut: int, stopped: int, started: int, spanning: int) -> HandOver:
+    begins = np.sort(first[first >= cut])
+    return HandOver(
+        time=int(begins[0]),
+        stopped=int(stopped),
+        started=int(started),
+        spanning=int(spanning),
+        relinked_after=int(begins[LEAST_SIDE - 1] - begins[0]),
+    )
+
+
+def _chance(first: Int64s, last: Int64s, cuts: Int64s, observed: float, seed: int) -> float:
+    """How often random beginnings (the same lengths of use, within the same weeks) give a hand-over as strong."""
+    random = np.random.default_rng(seed)
+    length = last - first
+    begin, end = int(first.min()), int(last.max())
+    as_strong = 0
+    for _ in range(SHUFFLES):
+        moved = begin + (random.random(len(first)) * (end - begin - length)).astype(np.int64)
+        as_strong += bool(_strength(*_around(moved, moved + length, cuts)).max() >= observed)
+    return (1 + as_strong) / (1 + SHUFFLES)

@@ -1,0 +1,148 @@
+"""Families, members, activity and parties → `Usage`: who used which family when, as flat arrays.
+
+Second step of `link`. An event counts for the main family of its prompt alone, so that two families that claim the
+same prompts are not tied by it. A retry (the same account sends the same prompt again within ten minutes) is one use.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from promptsim.networks.options import HOUR
+from promptsim.networks.parties import Parties
+from promptsim.records import Activity, Bools, Family, Int32s, Int64s, Members, UInt8s, UInt64s
+
+RETRY_WITHIN = HOUR // 6
+REGULAR = 3  # uses from which on a party is more than a passer-by: fewer claim nobody
+SESSION_GAP = HOUR // 2
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """One row for each use of a family that at least two accounts use, sorted by family, party, account and time.
+
+    `starts[f]:starts[f + 1]` are the rows of family f. `in_session` says whether the account sent something else
+    within half an hour; `account_events`, `account_first` and `account_last` are of all that an account sent.
+    """
+
+    family: Int32s
+    party: Int32s
+    account: Int32s
+    time: Int64s
+    filling: UInt64s
+    place: UInt8s | None
+    in_session: Bools
+    starts: Int64s
+    pair_family: Int32s  # distinct (family, party), sorted
+    pair_party: Int32s
+    pair_uses: Int64s  # rows of each such pair
+    family_parties: Int64s
+    party_count: int
+    account_events: Int64s
+    account_first: Int64s
+    account_last: Int64s
+    retries: int
+
+    def regulars(self, families: int) -> Int64s:
+        """For each family, the parties that use it at least `REGULAR` times: more than passers-by."""
+        regular = self.pair_uses >= REGULAR
+        return np.bincount(self.pair_family[regular], minlength=families).astype(np.int64)
+
+    def lifetimes(self, families: Sequence[int], parties: Sequence[int]) -> tuple[Int64s, Int64s]:
+        """First and last use of any of these families by each of these parties, all of which use one."""
+        first = np.full(self.party_count, np.iinfo(np.int64).max, np.int64)
+        last = np.zeros(self.party_count, np.int64)
+        for family in families:
+            rows = self.rows(family)
+            np.minimum.at(first, self.party[rows], self.time[rows])
+            np.maximum.at(last, self.party[rows], self.time[rows])
+        return first[list(parties)], last[list(parties)]
+
+    def rows(self, family: int) -> slice:
+        return slice(int(self.starts[family]), int(self.starts[family + 1]))
+
+
+def measure_usage(families: Sequence[Family], members: Members, activity: Activity, parties: Parties) -> Usage:
+    """Join events with the main family of their prompt and drop the rest."""
+    account, prompt, time, retries = _by_account(activity)
+    in_session = _in_session(account, time)
+    count = len(activity.accounts)
+    events = np.bincount(account, minlength=count).astype(np.int64)
+    ends = np.cumsum(events)
+    first, last = np.zeros(count, np.int64), np.zeros(count, np.int64)
+    seen = events > 0
+    first[seen], last[seen] = time[(ends - events)[seen]], time[ends[seen] - 1]
+
+    row = _main_rows(members, prompt)
+    shared = _shared_families(families, members, row, account)
+    keep = np.flatnonzero(row >= 0)
+    keep = keep[shared[members.family[row[keep]]]]
+    row, account, time, in_session = row[keep], account[keep], time[keep], in_session[keep]
+    family, party = members.family[row], parties.of[account]
+    order = np.lexsort((time, account, party, family))
+    row, family, party = row[order], family[order], party[order]
+    starts = np.searchsorted(family, np.arange(len(families) + 1)).astype(np.int64)
+    fresh = np.ones(len(family), bool)
+    fresh[1:] = (family[1:] != family[:-1]) | (party[1:] != party[:-1])
+    place = None if members.place is None else members.place[row]
+    return Usage(
+        family=family.astype(np.int32),
+        party=party.astype(np.int32),
+        account=account[order].astype(np.int32),
+        time=time[order],
+        filling=members.filling[row],
+        place=place,
+        in_session=in_session[order],
+        starts=starts,
+        pair_family=family[fresh].astype(np.int32),
+        pair_party=party[fresh].astype(np.int32),
+        pair_uses=np.diff(np.flatnonzero(np.append(fresh, True))).astype(np.int64),
+        family_parties=np.bincount(family[fresh], minlength=len(families)).astype(np.int64),
+        party_count=parties.count,
+        account_events=events,
+        account_first=first,
+        account_last=last,
+        retries=retries,
+    )
+
+
+def _by_account(activity: Activity) -> tuple[Int32s, Int64s, Int64s, int]:
+    """All events by account, then time, without retries; also how many retries there were."""
+    order = np.lexsort((activity.prompt_no, activity.time, activity.account_no))
+    account, prompt, time = activity.account_no[order], activity.prompt_no[order], activity.time[order]
+    again = np.zeros(len(account), bool)
+    again[1:] = (account[1:] == account[:-1]) & (prompt[1:] == prompt[:-1]) & (time[1:] - time[:-1] <= RETRY_WITHIN)
+    return account[~again], prompt[~again], time[~again], int(again.sum())
+
+
+def _in_session(account: Int32s, time: Int64s) -> Bools:
+    """Whether the event before or the event after, of the same account, is near."""
+    near = (account[1:] == account[:-1]) & (time[1:] - time[:-1] <= SESSION_GAP)
+    result = np.zeros(len(account), bool)
+    result[1:] |= near
+    result[:-1] |= near
+    return result
+
+
+def _main_rows(members: Members, prompt: Int64s) -> Int64s:
+    """The row in `members` of each event's main family, -1 for none: the first row of the prompt."""
+    if not len(members.prompt_no) or not len(prompt):
+        return np.full(len(prompt), -1, np.int64)
+    numbers, first = np.unique(members.prompt_no, return_index=True)
+    table = np.full(int(max(numbers[-1], prompt.max())) + 1, -1, np.int64)
+    table[numbers] = first
+    return table[prompt]
+
+
+def _shared_families(families: Sequence[Family], members: Members, row: Int64s, account: Int32s) -> Bools:
+    """Families that at least two accounts use."""
+    low = np.full(len(families), np.iinfo(np.int32).max, np.int64)
+    high = np.full(len(families), -1, np.int64)
+    used = row >= 0
+    family = members.family[row[used]]
+    np.minimum.at(low, family, account[used])
+    np.maximum.at(high, family, account[used])
+    return high > low

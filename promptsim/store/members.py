@@ -1,0 +1,288 @@
+"""`Members` ◄─► blocks of raw arrays, by prompt and by family; memberships ─► who sent what in which family.
+
+Millions of member rows are written in one short transaction because a block of them is one row of the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+import orjson
+
+from promptsim.errors import NotFoundError
+from promptsim.records import RELATIONS, Family, Int64s, MemberEvent, MemberPrompt, Members, Relation
+from promptsim.store.core import blocks, chunks
+from promptsim.store.database import Connection, explained
+from promptsim.store.reading import Reading, prompt_id
+
+BLOCK_ROWS = 8_192  # small enough to decode for one prompt of a search hit
+FAMILY_CHUNK = 65_536
+KINDS = (("prompt_no", "<i4"), ("family", "<i4"), ("wording", "<i4"), ("relation", "u1"), ("filling", "<u8"))
+TYPES = (np.int64, np.int32, np.int32, np.uint8, np.uint64)
+Entry = tuple[int, int, int]  # family, wording, relation, as numbers
+Late = tuple[int, int, str, int, int, int]  # prompt_no, rank, family_id, wording, relation, filling
+
+
+@dataclass(frozen=True, slots=True)
+class Membership:
+    """One family of one prompt."""
+
+    family_id: str
+    wording_id: str
+    relation: Relation
+
+
+class Memberships(Reading):
+    """Reading who belongs where, and adding what ingest finds between runs."""
+
+    def members(self) -> Members:
+        """All rows of the last run, and after them those that ingest added since."""
+        with self.snapshot() as connection, explained(self.home.database):
+            sql = "SELECT rows, body FROM member_blocks ORDER BY last_prompt"
+            parts = [_decoded(rows, body) for rows, body in connection.execute(sql)]
+            late = connection.execute(
+                "SELECT prompt_no, family_no, wording, relation, filling FROM late_members ORDER BY prompt_no, rank"
+            ).fetchall()
+        return _joined([*parts, _from_rows(late)])
+
+    def families_of(self, prompt_nos: Sequence[int] | Int64s) -> dict[int, tuple[Membership, ...]]:
+        """The families of each prompt that has any, its main one first."""
+        with self.snapshot() as connection, explained(self.home.database):
+            found = self._rows_of(connection, sorted({int(number) for number in prompt_nos}))
+            names = self._family_names(connection, {row[0] for rows in found.values() for row in rows})
+        named = {
+            number: tuple(_membership(names[row[0]], row) for row in rows if row[0] in names)
+            for number, rows in found.items()
+        }
+        return {number: memberships for number, memberships in named.items() if memberships}
+
+    def family_prompts(self, family_id: str) -> Int64s:
+        """The numbers of a family's prompts, ascending; erased ones are left out."""
+        with self.snapshot() as connection, explained(self.home.database):
+            row = connection.execute("SELECT family_no FROM families WHERE family_id = ?", (family_id,)).fetchone()
+            if row is None:
+                raise NotFoundError(f"no family has the id {family_id!r}")
+            sql = "SELECT prompts FROM family_prompts WHERE family_no = ? ORDER BY first_prompt"
+            parts = [np.frombuffer(body, "<i4") for (body,) in connection.execute(sql, row)]
+            late = connection.execute("SELECT prompt_no FROM late_members WHERE family_no = ?", row).fetchall()
+            gone = connection.execute("SELECT prompt_no FROM erased_prompts").fetchall()
+        numbers = np.concatenate([*parts, np.array(late, dtype=np.int64).ravel()]).astype(np.int64)
+        return np.setdiff1d(numbers, np.array(gone, dtype=np.int64).ravel())
+
+    def member_prompts(self, family_id: str, limit: int = 50, offset: int = 0) -> list[MemberPrompt]:
+        """Prompts of a family as a reviewer reads them, by number."""
+        with self.snapshot():
+            numbers = self.family_prompts(family_id)[offset : offset + limit]
+            memberships, senders = self.families_of(numbers), self.senders(numbers)
+            prompts = self.prompts(numbers)
+        found = []
+        for prompt in prompts:
+            mine = senders.prompt_no == prompt.prompt_no
+            one = next(m for m in memberships[prompt.prompt_no] if m.family_id == family_id)
+            counts = int(senders.events[mine].sum()), int(mine.sum())
+            found.append(MemberPrompt(prompt.prompt_id, prompt.text, one.relation, one.wording_id, *counts))
+        return found
+
+    def member_events(self, family_ids: Iterable[str] | None = None) -> Iterator[MemberEvent]:
+        """Every event in every family (or in these), by prompt, account and time; an event's main family first."""
+        wanted = None if family_ids is None else set(family_ids)
+        with self.database.streaming() as connection, explained(self.home.database):
+            names = self._family_names(connection, None)
+            chosen = {number for number, (name, _) in names.items() if wanted is None or name in wanted}
+            for rows in self._rows_in_order(connection):
+                kept = {number: [r for r in some if r[0] in chosen] for number, some in rows.items()}
+                yield from _events_of(connection, {n: some for n, some in kept.items() if some}, names)
+
+    def add_members(self, rows: Iterable[Late]) -> None:
+        """Prompts that were put into known families since the last run; families that are gone are passed over."""
+        with self.database.writing() as connection:
+            connection.executemany(
+                "INSERT OR REPLACE INTO late_members SELECT ?1, ?2, family_no, ?4, ?5, ?6 FROM families"
+                " WHERE family_id = ?3",
+                [(*row[:5], _signed(int(row[5]))) for row in rows],
+            )
+
+    # ---------------------------------------------------------------- inside
+    def _rows_of(self, connection: Connection, numbers: Sequence[int]) -> dict[int, list[Entry]]:
+        """(family, wording, relation) of each prompt: from the block that covers it, and from what came late."""
+        found: dict[int, list[Entry]] = {}
+        todo = np.array(numbers, dtype=np.int64)
+        while len(todo):
+            sql = (
+                "SELECT last_prompt, rows, body FROM member_blocks WHERE last_prompt >= ? ORDER BY last_prompt LIMIT 1"
+            )
+            row = connection.execute(sql, (int(todo[0]),)).fetchone()
+            if row is None:
+                break
+            here, todo = todo[todo <= row[0]], todo[todo > row[0]]
+            block = _decoded(row[1], row[2])
+            starts, ends = (np.searchsorted(block.prompt_no, here, side=side) for side in ("left", "right"))
+            for number, start, end in zip(here.tolist(), starts.tolist(), ends.tolist(), strict=True):
+                if end > start:
+                    found[number] = _entries(_slice(block, start, end))
+        for marks, some in chunks(numbers):
+            sql = "SELECT prompt_no, family_no, wording, relation FROM late_members"
+            for number, *entry in connection.execute(
+                f"{sql} WHERE prompt_no IN ({marks}) ORDER BY prompt_no, rank", some
+            ):
+                found.setdefault(number, []).append((entry[0], entry[1], entry[2]))
+        return found
+
+    def _rows_in_order(self, connection: Connection) -> Iterator[dict[int, list[Entry]]]:
+        """Memberships of all prompts, ascending, in pieces; a prompt's late ones follow those of the run."""
+        spans = [row[0] for row in connection.execute("SELECT last_prompt FROM member_blocks ORDER BY last_prompt")]
+        first = 0
+        for last in [*spans, None]:
+            bound = "" if last is None else f" AND prompt_no <= {last}"
+            rows = connection.execute(
+                f"SELECT DISTINCT prompt_no FROM late_members WHERE prompt_no >= ?{bound}", (first,)
+            )
+            late = [row[0] for row in rows]
+            piece = {} if last is None else self._block_rows(connection, last)
+            if late:
+                for number, some in self._rows_of(connection, late).items():
+                    piece[number] = some
+            yield dict(sorted(piece.items()))
+            first = 0 if last is None else last + 1
+
+    def _block_rows(self, connection: Connection, last: int) -> dict[int, list[Entry]]:
+        rows, body = connection.execute(
+            "SELECT rows, body FROM member_blocks WHERE last_prompt = ?", (last,)
+        ).fetchone()
+        block = _decoded(rows, body)
+        pairs = zip(block.prompt_no.tolist(), _entries(block), strict=True)
+        return {number: [entry for _, entry in some] for number, some in groupby(pairs, key=lambda pair: pair[0])}
+
+    def _family_names(self, connection: Connection, numbers: set[int] | None) -> dict[int, tuple[str, tuple[str, ...]]]:
+        """family_no → its id and the ids of its wordings."""
+        sql = "SELECT family_no, family_id, wordings FROM families"
+        found: dict[int, tuple[str, tuple[str, ...]]] = {}
+        questions = (
+            [("", ())] if numbers is None else [(f" WHERE family_no IN ({m})", s) for m, s in chunks(sorted(numbers))]
+        )
+        for where, values in questions:
+            for number, name, wordings in connection.execute(sql + where, values):
+                found[number] = name, tuple(item["wording_id"] for item in orjson.loads(wordings))
+        return found
+
+
+# ------------------------------------------------------------------ writing, called by findings.py
+def write_members(connection: Connection, families: Sequence[Family], members: Members) -> None:
+    """Replace all member rows by a run's."""
+    for table in ("member_blocks", "family_prompts", "late_members"):
+        connection.execute(f"DELETE FROM {table}")
+    for start, end in _cuts(members.prompt_no):
+        part = _slice(members, start, end)
+        row = (int(part.prompt_no[-1]), end - start, _encoded(part))
+        connection.execute("INSERT INTO member_blocks VALUES (?, ?, ?)", row)
+    order = np.argsort(members.family, kind="stable")
+    bounds = np.searchsorted(members.family[order], np.arange(len(families) + 1))
+    for family in range(len(families)):
+        prompts = np.sort(members.prompt_no[order[bounds[family] : bounds[family + 1]]])
+        for start in range(0, len(prompts), FAMILY_CHUNK):
+            some = prompts[start : start + FAMILY_CHUNK].astype("<i4")
+            connection.execute("INSERT INTO family_prompts VALUES (?, ?, ?)", (family, int(some[0]), some.tobytes()))
+
+
+def late_rows(connection: Connection, since_no: int) -> list[Late]:
+    """What ingest added for prompts that a run did not see, by the family's id, which outlives its number."""
+    sql = (
+        "SELECT prompt_no, rank, family_id, wording, relation, filling FROM late_members"
+        " JOIN families USING (family_no) WHERE prompt_no >= ?"
+    )
+    return [tuple(row) for row in connection.execute(sql, (since_no,))]
+
+
+def keep_late(connection: Connection, rows: Sequence[Late]) -> None:
+    """Put such rows under the new numbers of their families, where those still are."""
+    connection.executemany(
+        "INSERT INTO late_members SELECT ?1, ?2, family_no, min(?4, json_array_length(wordings) - 1), ?5, ?6"
+        " FROM families WHERE family_id = ?3",
+        rows,
+    )
+
+
+def _cuts(prompt_no: Int64s) -> Iterator[tuple[int, int]]:
+    """Borders of blocks that never part the rows of one prompt."""
+    if len(prompt_no) and (np.diff(prompt_no) < 0).any():
+        raise ValueError("member rows are not sorted by prompt")
+    start = 0
+    while start < len(prompt_no):
+        end = min(start + BLOCK_ROWS, len(prompt_no))
+        end = int(np.searchsorted(prompt_no, prompt_no[end - 1], side="right"))
+        yield start, end
+        start = end
+
+
+def _slice(members: Members, start: int, end: int) -> Members:
+    columns = {name: getattr(members, name)[start:end] for name, _ in KINDS}
+    return Members(**columns, place=None if members.place is None else members.place[start:end])
+
+
+def _entries(part: Members) -> list[Entry]:
+    return list(zip(part.family.tolist(), part.wording.tolist(), part.relation.tolist(), strict=True))
+
+
+def _encoded(part: Members) -> bytes:
+    body = b"".join(getattr(part, name).astype(kind).tobytes() for name, kind in KINDS)
+    return body if part.place is None else body + part.place.astype("u1").tobytes()
+
+
+def _decoded(rows: int, body: bytes) -> Members:
+    columns: dict[str, Any] = {}
+    start = 0
+    for (name, kind), wanted in zip(KINDS, TYPES, strict=True):
+        column = np.frombuffer(body, kind, count=rows, offset=start)
+        columns[name] = column.astype(wanted, copy=False)
+        start += column.nbytes
+    place = np.frombuffer(body, "u1", count=rows, offset=start) if len(body) > start else None
+    return Members(**columns, place=place)
+
+
+def _from_rows(rows: Sequence[Sequence[int]]) -> Members:
+    table = np.array(rows, dtype=np.int64).reshape(-1, len(KINDS))
+    filling = np.ascontiguousarray(table[:, 4]).view(np.uint64)
+    columns: dict[str, Any] = {name: table[:, i].astype(TYPES[i]) for i, (name, _) in enumerate(KINDS[:4])}
+    return Members(**columns, filling=filling)
+
+
+def _joined(parts: Sequence[Members]) -> Members:
+    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name, _ in KINDS}
+    if all(part.place is None for part in parts):
+        return Members(**columns)
+    places = [np.zeros(len(p.prompt_no), np.uint8) if p.place is None else p.place for p in parts]
+    return Members(**columns, place=np.concatenate(places))
+
+
+def _signed(filling: int) -> int:
+    """SQLite's integers are signed: the same 64 bits."""
+    return filling - 2**64 if filling >= 2**63 else filling
+
+
+def _membership(name: tuple[str, tuple[str, ...]], row: Entry) -> Membership:
+    return Membership(name[0], name[1][row[1]], RELATIONS[row[2]])
+
+
+def _events_of(
+    connection: Connection,
+    rows: Mapping[int, Sequence[Entry]],
+    names: Mapping[int, tuple[str, tuple[str, ...]]],
+) -> Iterator[MemberEvent]:
+    """The events of these prompts, each once for every family."""
+    sql = (
+        "SELECT prompt_no, fingerprint, event_id, account_id, time FROM events"
+        " JOIN prompts USING (prompt_no) JOIN accounts USING (account_no) WHERE prompt_no IN ({})"
+        " ORDER BY prompt_no, account_no, time, event_id"
+    )
+    for marks, some in chunks(list(rows)):
+        for events in blocks(connection, sql.format(marks), some):
+            for number, fingerprint, event_id, account_id, time in events:
+                outside = prompt_id(fingerprint)
+                for row in rows[number]:
+                    family, wordings = names[row[0]]
+                    relation = RELATIONS[row[2]]
+                    yield MemberEvent(event_id, outside, account_id, time, family, wordings[row[1]], relation)

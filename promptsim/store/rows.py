@@ -1,0 +1,193 @@
+"""Records of a run ◄─► rows: each record round-trips exactly.
+
+Nested parts are JSON text by name, so that a later release may add a field; figures that are sorted or filtered by are
+columns. Numbers of numpy's types become Python's.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, replace
+from typing import Any
+
+import numpy as np
+
+from promptsim.records import Evidence, Family, Finding, Lineage, Network, Run, Skeleton, Slot, Verdict, Wording
+
+Row = tuple[Any, ...]
+FAMILY_COLUMNS = (
+    "family_id, kind, role, template, slots, wordings, event_count, prompt_count, account_count, first_seen, last_seen,"
+    " commonplace, flagged, score, p_value, evidence, status, network_ids, lineage"
+)
+NETWORK_COLUMNS = (
+    "network_id, account_ids, family_ids, first_seen, last_seen, flagged, score, p_value, evidence, status, membership"
+)
+FINDING_COLUMNS = "subject_id, flagged, score, p_value, evidence, network_ids"
+RUN_COLUMNS = "run_id, state, started, finished, full, counts, seconds, changes, error"
+VERDICT_COLUMNS = 'verdict_id, subject_id, verdict, reason, "by", time, state, confirms, accounts, events'
+
+
+def to_json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+
+
+def _plain(value: Any) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{value!r} cannot be stored")
+
+
+def _real(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+# ------------------------------------------------------------------ families
+def family_to_row(family: Family) -> Row:
+    counts = (family.event_count, family.prompt_count, family.account_count, family.first_seen, family.last_seen)
+    return (
+        family.family_id,
+        family.kind,
+        family.role,
+        family.template,
+        to_json([asdict(slot) for slot in family.slots]),
+        to_json([asdict(wording) for wording in family.wordings]),
+        *map(int, counts),
+        float(family.commonplace),
+        int(family.flagged),
+        float(family.score),
+        _real(family.p_value),
+        evidence_to_json(family.evidence),
+        family.status,
+        to_json(family.network_ids),
+        to_json(asdict(family.lineage)),
+    )
+
+
+def family_from_row(row: Row) -> Family:
+    values = dict(zip(FAMILY_COLUMNS.split(", "), row, strict=True))
+    values["slots"] = _slots(json.loads(values["slots"]))
+    values["wordings"] = tuple(_wording(item) for item in json.loads(values["wordings"]))
+    values["lineage"] = _lineage(json.loads(values["lineage"]))
+    return Family(**_claim(values))
+
+
+def _claim(values: dict[str, Any]) -> dict[str, Any]:
+    """The columns that families, networks and findings share, as their records have them."""
+    values["flagged"] = bool(values["flagged"])
+    values["evidence"] = evidence_from_json(values["evidence"])
+    if "network_ids" in values:
+        values["network_ids"] = tuple(json.loads(values["network_ids"]))
+    return values
+
+
+def _slots(items: Iterable[dict[str, Any]]) -> tuple[Slot, ...]:
+    return tuple(Slot(**{**item, "examples": tuple(item["examples"])}) for item in items)
+
+
+def _wording(item: dict[str, Any]) -> Wording:
+    return Wording(**{**item, "slots": _slots(item["slots"])})
+
+
+def _lineage(item: dict[str, Any]) -> Lineage:
+    return Lineage(tuple(item["continues"]), tuple(item["merged_from"]), item["split_from"])
+
+
+def with_finding(family: Family, finding: Finding | None) -> Family:
+    """The family with what the networks room says of it: its claim counts, its evidence comes after the family's."""
+    if finding is None:
+        return family
+    added = tuple(item for item in finding.evidence if item not in family.evidence)
+    return replace(
+        family,
+        flagged=finding.flagged,
+        score=finding.score,
+        p_value=finding.p_value,
+        evidence=family.evidence + added,
+        network_ids=finding.network_ids or family.network_ids,
+    )
+
+
+# ------------------------------------------------------------------ evidence, findings, networks
+def evidence_to_json(evidence: Sequence[Evidence]) -> str:
+    return to_json([asdict(item) for item in evidence])
+
+
+def evidence_from_json(text: str) -> tuple[Evidence, ...]:
+    return tuple(Evidence(**item) for item in json.loads(text))
+
+
+def finding_to_row(finding: Finding) -> Row:
+    claim = (int(finding.flagged), float(finding.score), _real(finding.p_value))
+    return (finding.subject_id, *claim, evidence_to_json(finding.evidence), to_json(finding.network_ids))
+
+
+def finding_from_row(row: Row) -> Finding:
+    return Finding(**_claim(dict(zip(FINDING_COLUMNS.split(", "), row, strict=True))))
+
+
+def network_to_row(network: Network) -> Row:
+    return (
+        network.network_id,
+        to_json(network.account_ids),
+        to_json(network.family_ids),
+        int(network.first_seen),
+        int(network.last_seen),
+        int(network.flagged),
+        float(network.score),
+        _real(network.p_value),
+        evidence_to_json(network.evidence),
+        network.status,
+        to_json(dict(network.membership)),
+    )
+
+
+def network_from_row(row: Row) -> Network:
+    values = dict(zip(NETWORK_COLUMNS.split(", "), row, strict=True))
+    for name in ("account_ids", "family_ids"):
+        values[name] = tuple(json.loads(values[name]))
+    values["membership"] = json.loads(values["membership"])
+    return Network(**_claim(values))
+
+
+# ------------------------------------------------------------------ skeletons, runs, verdicts
+def skeleton_to_row(skeleton: Skeleton) -> Row:
+    shingles = skeleton.shingles.astype("<u8", copy=False).tobytes()
+    weights = skeleton.weights.astype("<f4", copy=False).tobytes()
+    return (skeleton.wording_id, skeleton.family_id, shingles, weights, skeleton.text)
+
+
+def skeleton_from_row(row: Row) -> Skeleton:
+    return Skeleton(row[0], row[1], np.frombuffer(row[2], "<u8"), np.frombuffer(row[3], "<f4"), row[4])
+
+
+def run_to_row(run: Run) -> Row:
+    maps = (to_json(dict(run.counts)), to_json(dict(run.seconds)), to_json(dict(run.changes)))
+    return (run.run_id, run.state, run.started, run.finished, int(run.full), *maps, run.error)
+
+
+def run_from_row(row: Row) -> Run:
+    values = dict(zip(RUN_COLUMNS.split(", "), row, strict=True))
+    values["full"] = bool(values["full"])
+    for name in ("counts", "seconds", "changes"):
+        values[name] = json.loads(values[name])
+    return Run(**values)
+
+
+def verdict_to_row(verdict: Verdict) -> Row:
+    return (
+        verdict.verdict_id,
+        verdict.subject_id,
+        verdict.verdict,
+        verdict.reason,
+        verdict.by,
+        int(verdict.time),
+        verdict.state,
+        verdict.confirms,
+        int(verdict.accounts),
+        int(verdict.events),
+    )
+
+
+def verdict_from_row(row: Row) -> Verdict:
+    return Verdict(*row)

@@ -1,0 +1,43 @@
+// The keyboard: j and k move over rows, Enter follows the link that has the focus, / goes to the search field.
+(() => {
+  "use strict";
+  const link = (row) => row.querySelector("a");
+  const rows = () => [...document.querySelectorAll("[data-row]")].filter(link);
+  const typing = (at) => at instanceof HTMLElement && at.matches("input:not([type=radio]):not([type=checkbox]), textarea, select");
+
+  function move(by) {
+    const all = rows();
+    if (!all.length) return;
+    const here = all.indexOf(document.activeElement?.closest?.("[data-row]"));
+    const next = here < 0 ? (by > 0 ? 0 : all.length - 1) : Math.min(all.length - 1, Math.max(0, here + by));
+    link(all[next]).focus({ preventScroll: true });
+    all[next].scrollIntoView({ block: "nearest" });
+    if (here === all.length - 1 && by > 0) document.querySelector("#more a")?.click();
+  }
+  const follow = (choice) => document.querySelector(choice)?.click();
+  const keys = {
+    j: () => move(1),
+    k: () => move(-1),
+    n: () => follow("a[data-next]"),
+    u: () => follow("a[data-up]"),
+    v: () => document.querySelector("#verdicts input[type=radio]")?.focus(),
+    "/": () => (document.querySelector(".ask textarea") ?? document.querySelector("#find"))?.focus(),
+  };
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Escape" && typing(event.target)) return event.target.blur();
+    if (typing(event.target) || !keys[event.key]) return;
+    event.preventDefault();
+    keys[event.key]();
+  });
+  document.addEventListener("change", (event) => {
+    const form = event.target.closest?.("form[data-auto]");
+    if (form && event.target.matches("select, input[type=checkbox]")) form.requestSubmit();
+  });
+  // A form that was sent is not sent again by a second press.
+  document.addEventListener("submit", (event) => {
+    const button = event.target.querySelector("button[type=submit]");
+    if (event.target.method === "post" && button) setTimeout(() => (button.disabled = true));
+  });
+  window.addEventListener("pageshow", () => document.querySelectorAll("button[disabled]").forEach((b) => (b.disabled = false)));
+})();

@@ -1,0 +1,108 @@
+"""A run from end to end on simulated traffic: what it finds, and that it finds the same again."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from promptsim.engine import Engine
+from promptsim.errors import UsageError
+from promptsim.records import MemberEvent
+from promptsim.simulate.plan import Plan
+from promptsim.simulate.traffic import Simulation, simulate
+
+EVENTS = 4_000
+
+
+@pytest.fixture(scope="module")
+def traffic() -> Simulation:
+    return simulate(events=EVENTS, seed=3, plan=Plan())
+
+
+@pytest.fixture(scope="module")
+def clustered(traffic: Simulation, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with Engine.open(tmp_path_factory.mktemp("run") / "home") as engine:
+        engine.ingest(traffic.events)
+        engine.cluster()
+        yield engine
+
+
+def memberships(engine: Engine) -> set[tuple[str, str, str]]:
+    return {(m.event_id, m.family_id, m.relation) for m in engine.member_events()}
+
+
+def test_planted_families_are_found_whole(clustered: Engine, traffic: Simulation) -> None:
+    planted = {str(row["id"]): str(row["family"]) for row in traffic.truth_events if row["role"] == "c1"}
+    main: dict[str, MemberEvent] = {}
+    for member in clustered.member_events():
+        main.setdefault(member.event_id, member)
+    for family in sorted(set(planted.values())):
+        events = [event for event, name in planted.items() if name == family]
+        found = [main[event].family_id for event in events if event in main]
+        most = max(set(found), key=found.count)
+        inside = [event for event, member in main.items() if member.family_id == most]
+        assert found.count(most) >= 0.9 * len(events), family
+        assert sum(planted.get(event) == family for event in inside) >= 0.9 * len(inside), family
+
+
+def test_identical_texts_share_their_families(clustered: Engine) -> None:
+    by_prompt: dict[str, dict[str, list[str]]] = {}
+    for m in clustered.member_events():
+        by_prompt.setdefault(m.prompt_id, {}).setdefault(m.event_id, []).append(m.family_id)
+    assert all(len({tuple(f) for f in events.values()}) == 1 for events in by_prompt.values())
+
+
+def test_a_run_on_the_same_data_gives_the_same_result(clustered: Engine) -> None:
+    before, families = memberships(clustered), clustered.families()
+    again = clustered.cluster()
+    assert memberships(clustered) == before
+    assert [f.family_id for f in clustered.families()] == [f.family_id for f in families]
+    assert (again.changes["new"], again.changes["ended"]) == (0, 0)
+
+
+def test_the_order_of_ingestion_does_not_matter(clustered: Engine, traffic: Simulation, tmp_path: Path) -> None:
+    shuffled = list(traffic.events)
+    random.Random(1).shuffle(shuffled)
+    with Engine.open(tmp_path / "home") as other:
+        other.ingest(shuffled)
+        other.cluster()
+        assert memberships(other) == memberships(clustered)
+
+
+def test_search_names_the_family_of_a_hit(clustered: Engine) -> None:
+    widest = clustered.families(sort="accounts", limit=1)[0]
+    member = clustered.members(widest.family_id, limit=1)[0]
+    assert clustered.search(member.text, k=1).hits[0].family_id == widest.family_id
+
+
+def test_families_are_sorted_and_counted_as_asked(clustered: Engine) -> None:
+    accounts = [f.account_count for f in clustered.families(sort="accounts")]
+    assert accounts == sorted(accounts, reverse=True)
+    assert len(clustered.families(limit=3)) == 3
+    with pytest.raises(UsageError, match="colour"):
+        clustered.families(sort="colour")
+
+
+def test_a_verdict_stands_above_the_programs_claim(clustered: Engine) -> None:
+    family = clustered.families(limit=1)[0]
+    clustered.review(family.family_id, verdict="coordinated", reason="seen before", by="ada")
+    assert (clustered.family(family.family_id).status, clustered.family(family.family_id).flagged) == (
+        "coordinated",
+        True,
+    )
+    clustered.review(family.family_id, verdict="benign", reason="our own tests", by="ada")
+    assert (clustered.family(family.family_id).status, clustered.family(family.family_id).flagged) == ("benign", False)
+    assert family.family_id not in {f.family_id for f in clustered.families(flagged=True)}
+    assert [v.verdict for v in clustered.verdicts()] == ["coordinated", "benign"]
+
+
+@pytest.mark.parametrize("events", [0, 1, 2])
+def test_tiny_corpora_work(engine: Engine, events: int) -> None:
+    rows = [{"account_id": f"a{i}", "timestamp": 1_760_000_000 + i, "text": "the same text"} for i in range(events)]
+    engine.ingest(rows)
+    run = engine.cluster()
+    assert run.counts["families"] == (1 if events == 2 else 0)
+    assert engine.networks() == []

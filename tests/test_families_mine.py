@@ -1,0 +1,266 @@
+"""Mining from documents to families, as a specification: what becomes a family, what does not, and in which order."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from promptsim.families.assignment import SkeletonIndex
+from promptsim.families.mine import mine
+from promptsim.families.options import MineOptions
+from promptsim.records import DocumentBatch, FamilySet, Incidence
+
+FIRST = "ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu".split()  # noqa: SIM905
+SECOND = "band cell dust fern glow harp iron jade kelp lamp moss nest opal pine".split()  # noqa: SIM905
+WORDS = [first + second for first in FIRST for second in SECOND]
+SUMMARY = "Summarise the report below in three short bullet points for a busy manager.\n{}\nKeep every number exact."
+REVIEW = "You review contracts. List each clause that limits liability, with its page.\nContract: {}"
+OTHER = "Write a limerick about the following thing and end it with a question mark: {}"
+
+
+def payload(rng: random.Random, words: int = 12) -> str:
+    return " ".join(rng.choice(WORDS) for _ in range(words))
+
+
+def filled(template: str, n: int, seed: int, words: int = 12) -> list[str]:
+    rng = random.Random(seed)
+    return [template.format(payload(rng, words)) for _ in range(n)]
+
+
+def strangers(n: int, seed: int) -> list[str]:
+    rng = random.Random(seed)
+    return [payload(rng, rng.randint(8, 30)) for _ in range(n)]
+
+
+def mined(
+    prompts: Sequence[str | tuple[str, str]], accounts: Sequence[Sequence[int]] | None = None, **kwargs: object
+) -> FamilySet:
+    return mine(*source(prompts, accounts), **kwargs)  # type: ignore[arg-type]
+
+
+def source(
+    prompts: Sequence[str | tuple[str, str]], accounts: Sequence[Sequence[int]] | None = None
+) -> tuple[Callable[[], Iterator[DocumentBatch]], Incidence]:
+    """Documents in batches of 7, each prompt sent by its own account unless `accounts` says otherwise."""
+    pairs = [p if isinstance(p, tuple) else ("", p) for p in prompts]
+    senders = accounts or [[i] for i in range(len(pairs))]
+
+    def documents() -> Iterator[DocumentBatch]:
+        for lo in range(0, len(pairs), 7):
+            part = pairs[lo : lo + 7]
+            numbers = np.arange(lo, lo + len(part), dtype=np.int64)
+            yield DocumentBatch(numbers, tuple(s for s, _ in part), tuple(u for _, u in part))
+
+    rows = [(p, a) for p, some in enumerate(senders) for a in sorted(some)]
+    prompt, account = (np.array(c, np.int64) for c in zip(*rows, strict=True)) if rows else (np.empty(0, np.int64),) * 2
+    ones = np.ones(len(rows), np.int32)
+    return documents, Incidence(prompt, account.astype(np.int32), ones, prompt * 10, prompt * 10 + 5)
+
+
+def families_of(found: FamilySet) -> dict[int, str]:
+    """Prompt number → template of its main family."""
+    out: dict[int, str] = {}
+    for prompt, family in zip(found.members.prompt_no.tolist(), found.members.family.tolist(), strict=True):
+        out.setdefault(prompt, found.families[family].template)
+    return out
+
+
+def groups(found: FamilySet, n: int) -> list[int]:
+    """The family number of each prompt, -1: none."""
+    label = np.full(n, -1)
+    label[found.members.prompt_no] = found.members.family
+    return label.tolist()
+
+
+@pytest.mark.parametrize("n", [0, 1, 2])
+def test_tiny_corpora_have_no_families(n: int) -> None:
+    found = mined(strangers(n, 1))
+    assert found.families == ()
+    assert len(found.members.prompt_no) == 0
+
+
+def test_templates_are_found_whatever_they_are_wrapped_around() -> None:
+    prompts = filled(SUMMARY, 12, 1) + filled(REVIEW, 8, 2) + strangers(60, 3)
+    found = mined(prompts)
+    label = groups(found, len(prompts))
+    assert len(set(label[:12])) == 1
+    assert len(set(label[12:20])) == 1
+    assert set(label[20:]) == {-1}
+    templates = families_of(found)
+    assert templates[0] == SUMMARY.format("{1}")
+    assert templates[12] == REVIEW.format("{1}")
+    family = found.families[label[0]]
+    assert (family.kind, family.role, family.prompt_count, family.event_count, family.account_count) == (
+        "template", "user", 12, 12, 12,
+    )  # fmt: skip
+    assert (family.first_seen, family.last_seen) == (0, 115)
+    assert found.families[label[12]].wordings[0].account_count == 8
+
+
+def test_five_members_are_enough_for_a_long_instruction_and_four_are_not() -> None:
+    prompts = filled(SUMMARY, 5, 1, words=40) + filled(REVIEW, 4, 2, words=60) + strangers(30, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert label[0] >= 0
+    assert len(set(label[:5])) == 1
+    assert set(label[5:9]) == {-1}
+
+
+def test_shuffled_input_gives_the_same_families() -> None:
+    prompts = filled(SUMMARY, 15, 1) + filled(REVIEW, 9, 2) + filled(OTHER, 7, 5) + strangers(40, 3)
+    order = list(range(len(prompts)))
+    random.Random(9).shuffle(order)
+    senders = [[i % 11, 20 + i % 3] for i in range(len(prompts))]
+    plain = mined(prompts, senders)
+    shuffled = mined([prompts[i] for i in order], [senders[i] for i in order])
+    timeless = [[replace(f, first_seen=0, last_seen=0) for f in found.families] for found in (plain, shuffled)]
+    assert timeless[0] == timeless[1]
+    relabelled = groups(shuffled, len(order))
+    assert [relabelled[order.index(i)] for i in range(len(order))] == groups(plain, len(order))
+    for one, two in zip(plain.skeletons, shuffled.skeletons, strict=True):
+        assert one.text == two.text
+        assert np.array_equal(one.shingles, two.shingles)
+
+
+def test_an_instruction_is_one_family_as_system_and_as_user_text() -> None:
+    rng = random.Random(4)
+    instruction = "You are a careful proofreader. Mark every doubtful comma and explain each change you propose."
+    prompts: list[str | tuple[str, str]] = [(instruction, payload(rng)) for _ in range(8)]
+    prompts += [f"{instruction}\n\n{payload(rng)}" for _ in range(8)]
+    prompts += strangers(30, 6)
+    found = mined(prompts)
+    label = groups(found, len(prompts))
+    assert len(set(label[:16])) == 1
+    assert label[0] >= 0
+    assert found.families[label[0]].role == "both"
+
+
+def test_a_wrapper_inside_a_wrapper_is_a_family_of_its_own() -> None:
+    outer = "You work for the harbour office. Answer in plain words and cite the by-law you rely on.\n{}"
+    inner = outer.format(
+        "First decide if the vessel below needs a pilot, then name the berth and the hour.\nVessel: {}"
+    )
+    prompts = filled(outer, 20, 1) + filled(inner, 12, 2) + strangers(30, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert len(set(label[:20])) == 1
+    assert len(set(label[20:32])) == 1
+    assert label[0] != label[20]
+
+
+def test_a_shared_document_is_payload_not_a_family() -> None:
+    """Twelve documents under three instructions, one question each: the instructions are the families."""
+    rng = random.Random(8)
+    documents = [payload(rng, 60) for _ in range(12)]
+    frames = [
+        "Read the passage and answer the question that follows it truthfully.\n{}\nQuestion: {}",
+        "{}\nUsing only what is written above, say in one sentence: {}",
+        "Here is something I found online, please help me with it today:\n{}\nWhat I want to know is {}",
+    ]
+    prompts = [f.format(d, payload(rng, 7)) for f in frames for d in documents for _ in range(3)]
+    prompts += strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    parts = [label[i * 36 : (i + 1) * 36] for i in range(3)]
+    assert [len(set(part)) for part in parts] == [1, 1, 1]
+    assert len({part[0] for part in parts}) == 3
+
+
+def test_exact_copies_of_several_accounts_are_a_family_and_lone_prompts_are_not() -> None:
+    prompts = ["How long does it take to sail from the old harbour to the lighthouse in March?", *strangers(20, 3)]
+    found = mined(prompts, [[1, 2, 3], *([[10 + i] for i in range(20)])])
+    assert [(f.kind, f.account_count, f.event_count) for f in found.families] == [("exact", 3, 3)]
+    assert found.families[0].template == prompts[0]
+    assert found.members.prompt_no.tolist() == [0]
+
+
+def test_prompts_that_differ_in_little_are_near_duplicates() -> None:
+    essay = "Compare the two heroes of the play, say who is the tragic one, and use {} quotations from act {}."
+    prompts = [essay.format(*pair) for pair in (("two", "one"), ("three", "one"), ("four", "five"))] + strangers(20, 3)
+    found = mined(prompts)
+    assert [f.kind for f in found.families] == ["near-duplicate"]
+    assert found.members.prompt_no.tolist() == [0, 1, 2]
+
+
+def test_evasion_does_not_leave_the_family() -> None:
+    rng = random.Random(5)
+    plain = filled(SUMMARY, 20, 1)
+    typed = SUMMARY.replace("report", "reprot").replace("manager", "manger")
+    shouted = SUMMARY.upper().format("{}")
+    cyrillic = SUMMARY.replace("o", "о").replace("e", "е").replace("a", "а")
+    padded = payload(rng, 20) + "\n\n" + SUMMARY + "\n\n" + payload(rng, 15)
+    hidden = "".join(c + "​" if c.isalpha() else c for c in SUMMARY)
+    evasive = [t.format(payload(rng)) for t in (typed, shouted, cyrillic, padded, hidden) for _ in range(2)]
+    prompts = plain + evasive + strangers(30, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert set(label[:30]) == {label[0]}
+    assert label[0] >= 0
+    assert set(label[30:]) == {-1}
+
+
+def test_equal_fillings_have_equal_hashes_and_no_filling_has_none() -> None:
+    rng = random.Random(5)
+    same = payload(rng)
+    prompts = [*filled(SUMMARY, 10, 1), SUMMARY.format(same), SUMMARY.upper().format(same.upper()), SUMMARY.format("")]
+    found = mined(prompts + strangers(30, 3))
+    filling = dict(zip(found.members.prompt_no.tolist(), found.members.filling.tolist(), strict=True))
+    assert filling[10] == filling[11]
+    assert filling[12] == 0
+    assert len({filling[i] for i in range(11)}) == 11
+
+
+def test_commonplace_text_is_a_family_marked_as_such_and_swallows_nothing() -> None:
+    rng = random.Random(2)
+    light: list[str | tuple[str, str]] = [("You are a helpful assistant.", payload(rng, 14)) for _ in range(40)]
+    heavy: list[str | tuple[str, str]] = [("You are a helpful assistant.", text) for text in filled(SUMMARY, 10, 7)]
+    senders = [[i] for i in range(40)] + [[50 + i % 3] for i in range(10)] + [[100 + i] for i in range(30)]
+    found = mined([*light, *heavy, *strangers(30, 3)], senders)
+    label = groups(found, 80)
+    assert label[0] != label[45]
+    assert label[0] >= 0
+    assert found.families[label[0]].commonplace >= 0.5
+    assert found.families[label[45]].commonplace < 0.3
+
+
+def test_previous_ids_go_on() -> None:
+    prompts = filled(SUMMARY, 15, 1) + strangers(30, 3)
+    before = mined(prompts)
+    named = replace(before, families=tuple(replace(f, family_id="f_old") for f in before.families),
+                    skeletons=tuple(replace(s, family_id="f_old") for s in before.skeletons))  # fmt: skip
+    after = mined(prompts + filled(SUMMARY, 5, 11), previous=named)
+    assert [f.family_id for f in after.families] == ["f_old"]
+
+
+def test_long_prompts_are_cut_and_counted() -> None:
+    prompts = [*filled(SUMMARY, 6, 1), payload(random.Random(1), 3_000)]
+    found = mined(prompts, options=MineOptions(max_tokens=1_000))
+    assert found.cuts["tokens_of_long_prompts"] == 2_000
+
+
+def test_what_is_not_in_the_sample_is_assigned_and_what_is_left_is_mined_again() -> None:
+    prompts = filled(SUMMARY, 60, 1) + filled(REVIEW, 60, 2) + filled(OTHER, 6, 5) + strangers(74, 3)
+    whole = groups(mined(prompts), 200)
+    found = mined(prompts, options=MineOptions(max_prompts=90))
+    sampled = groups(found, 200)
+    assert sampled[:120] == [sampled[0]] * 60 + [sampled[60]] * 60
+    assert len({sampled[0], sampled[60], -1}) == 3
+    assert [(f.template, f.prompt_count) for f in found.families if f.prompt_count == 60] == [
+        (f.template, f.prompt_count) for f in mined(prompts).families if f.prompt_count == 60
+    ]
+    assert len(set(whole[120:126])) == len(set(sampled[120:126])) == 1
+    assert set(sampled[126:]) == {-1}
+
+
+def test_new_prompts_are_assigned_to_known_skeletons() -> None:
+    found = mined(filled(SUMMARY, 15, 1) + filled(REVIEW, 15, 2) + strangers(30, 3))
+    index = SkeletonIndex(found.skeletons)
+    rng = random.Random(77)
+    typed = SUMMARY.replace("report", "reprot").replace("busy", "bsuy")
+    texts = [("", SUMMARY.format(payload(rng))), ("", typed.format(payload(rng))), (REVIEW.format(""), payload(rng))]
+    matches = index.assign([*texts, ("", payload(rng, 30))])
+    names = [index.skeletons[i].text if i >= 0 else None for i in matches.skeleton.tolist()]
+    assert names == [SUMMARY.format("{1}"), SUMMARY.format("{1}"), REVIEW.format("{1}"), None]
+    assert matches.aligned.tolist() == [False, True, False, False]
+    assert matches.share[0] == 1.0
+    assert SkeletonIndex(()).assign(texts).skeleton.tolist() == [-1, -1, -1]

@@ -1,0 +1,235 @@
+"""Each stage of mining against a plain method that does the same slowly, and the rules that a stage adds."""
+
+from __future__ import annotations
+
+import random
+from collections import defaultdict
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from promptsim.families.atoms import Classes, classes
+from promptsim.families.commonplace import commonplace
+from promptsim.families.consensus import cores
+from promptsim.families.corpus import Corpus, read
+from promptsim.families.hierarchy import least_weight
+from promptsim.families.neighbours import alike, near_duplicates
+from promptsim.families.options import MineOptions
+from promptsim.families.pairs import affordable, pairs
+from promptsim.families.postings import assign, build
+from promptsim.families.shingles import Repeats, distinct_weight, drop, repeats
+from promptsim.families.support import distinct_residuals
+from promptsim.records import DocumentBatch
+
+ALPHABET = "alder beech cedar date elder fig gum hazel".split()  # noqa: SIM905
+texts_of_few_words = st.lists(st.lists(st.sampled_from(ALPHABET), max_size=12).map(" ".join), min_size=1, max_size=12)
+
+
+def corpus_of(users: list[str], systems: list[str] | None = None, limit: int = 20_000) -> Corpus:
+    batch = DocumentBatch(np.arange(len(users), dtype=np.int64), tuple(systems or [""] * len(users)), tuple(users))
+    return read(lambda: iter([batch]), limit)
+
+
+def plain_shingles(corpus: Corpus, prompt: int, k: int, anchored: int) -> set[tuple[int, ...]]:
+    """Kind and token hashes of every shingle of a prompt, by definition."""
+    found = set()
+    for part in (2 * prompt, 2 * prompt + 1):
+        lo, hi = corpus.bounds[part], corpus.bounds[part + 1]
+        tokens, flags = corpus.tokens[lo:hi].tolist(), corpus.flags[lo:hi].tolist()
+        for i in range(len(tokens)):
+            if i + k <= len(tokens):
+                found.add((0, *tokens[i : i + k]))
+            if flags[i] & 1 and i + anchored <= len(tokens):
+                found.add((1, *tokens[i : i + anchored]))
+            if flags[i] & 2 and i + 1 >= anchored:
+                found.add((2, *tokens[i + 1 - anchored : i + 1]))
+    return found
+
+
+# ------------------------------------------------------------------ corpus
+def test_line_ends_and_markup_are_no_tokens_but_lines_are_known() -> None:
+    corpus = corpus_of(["**one** two\n\n- three, four"], ["five"])
+    assert np.diff(corpus.bounds).tolist() == [1, 5]
+    assert (corpus.flags & 3).tolist() == [3, 1, 2, 1, 0, 2]
+    assert (corpus.flags & 4).tolist() == [0, 0, 0, 0, 4, 0]
+
+
+def test_prompts_are_ordered_by_content_alone() -> None:
+    texts = [f"text number {i} of many" for i in range(20)]
+    one = corpus_of(texts)
+    two = corpus_of(texts[::-1])
+    assert one.digest.tolist() == sorted(one.digest.tolist()) == two.digest.tolist()
+    assert np.array_equal(one.tokens, two.tokens)
+    assert one.prompt_no.tolist() == [19 - i for i in two.prompt_no.tolist()]
+
+
+def test_system_and_user_text_are_told_apart_in_the_digest() -> None:
+    assert corpus_of(["b"], ["a"]).digest[0] != corpus_of(["ab"]).digest[0]
+
+
+def test_a_long_prompt_keeps_its_start_and_its_end() -> None:
+    words = [f"w{chr(97 + i // 26)}{chr(97 + i % 26)}x" for i in range(200)]
+    corpus = corpus_of([" ".join(words)], limit=40)
+    whole = corpus_of([" ".join(words)])
+    assert corpus.cut_tokens == 160
+    assert corpus.tokens.tolist() == [*whole.tokens[:30].tolist(), *whole.tokens[-10:].tolist()]
+
+
+# ------------------------------------------------------------------ shingles
+@given(texts_of_few_words, st.integers(1, 3))
+@settings(max_examples=60, deadline=None)
+def test_repeats_are_the_shingles_that_stand_in_enough_prompts(texts: list[str], support: int) -> None:
+    corpus = corpus_of(texts)
+    found = repeats(corpus, 4, 2, support)
+    holders = defaultdict(set)
+    for prompt in range(len(corpus)):
+        for shingle in plain_shingles(corpus, prompt, 4, 2):
+            holders[shingle].add(prompt)
+    wanted = sorted(tuple(sorted(some)) for some in holders.values() if len(some) >= support)
+    got = [tuple(found.posting[a:b].tolist()) for a, b in zip(found.of_shingle[:-1], found.of_shingle[1:], strict=True)]
+    assert sorted(got) == wanted
+    for s, posting in enumerate(got):
+        owners = np.repeat(np.arange(len(corpus)), np.diff(found.of_prompt))[found.shingle == s]
+        assert tuple(np.unique(owners).tolist()) == posting
+
+
+def test_dropping_shingles_leaves_the_others_as_they_were() -> None:
+    corpus = corpus_of(["alder beech cedar date elder", "alder beech cedar date fig", "gum hazel gum hazel"] * 2)
+    found = repeats(corpus, 3, 2, 2)
+    keep = np.arange(len(found.hashes)) % 2 == 0
+    less = drop(found, keep)
+    assert np.array_equal(less.hashes, found.hashes[keep])
+    assert np.array_equal(less.df(), found.df()[keep])
+    assert len(less.shingle) == keep[found.shingle].sum()
+
+
+def test_weight_counts_each_fixed_token_once_and_punctuation_half() -> None:
+    tokens = np.array([5, 6, 5, 7, 8, 8], np.uint64)
+    flags = np.array([0, 4, 0, 0, 4, 4], np.uint8)
+    assert distinct_weight(tokens, flags, np.array([1, 1, 1, 0, 1, 1], np.uint8)) == 2.0  # 5, and two marks
+
+
+# ------------------------------------------------------------------ support
+def test_an_instruction_has_many_surroundings_and_a_shared_document_few() -> None:
+    rng = random.Random(3)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    words = ["".join(rng.choice(letters) for _ in range(7)) for _ in range(3000)]
+    document = " ".join(words[:40])
+    asked = ["who wrote this down", "where does it all happen", "when was it printed"]
+    fixed = "please answer the question about the text\n"
+    prompts = [f"{fixed}{' '.join(rng.sample(words[40:], 40))}\n{' '.join(rng.sample(words, 6))}" for _ in range(30)]
+    prompts += [f"{fixed}{document}\n{q}" for q in asked]
+    corpus = corpus_of(prompts)
+    found = repeats(corpus, 5, 3, 3)
+    distinct = distinct_residuals(corpus, found, 5, 3)
+    instruction = distinct[found.df() >= 30]
+    of_document = distinct[found.df() == 3]
+    assert instruction.min() >= 30
+    assert of_document.max() <= 3
+
+
+# ------------------------------------------------------------------ classes
+def test_shingles_of_the_same_prompts_are_one_class_and_others_are_not() -> None:
+    one, two = "the quick brown fox jumps over a lazy dog", "pack my box with five dozen liquor jugs now"
+    filler = [f"{a}{b} {b}{a} {a}{a}{b}" for a, b in combinations("qwertyuiop", 2)]
+    prompts = [f"{one}\n{filler[i]} x{i}" for i in range(10)] + [f"{two}\n{filler[20 + i]} y{i}" for i in range(9)]
+    prompts += [f"{one}\n{two}\n{filler[40]} z"]
+    corpus = corpus_of(prompts)
+    found = repeats(corpus, 5, 3, 5)
+    grouped = classes(found, np.full(len(found.hashes), 9, np.int32), corpus.digest, 0.8, 0.7, 64)
+    assert len(grouped) == 2
+    assert sorted(grouped.prompts().tolist()) == [10, 11]
+    assert np.bincount(np.diff(grouped.of_prompt)).tolist() == [0, 19, 1]
+
+
+def held_by(rows: list[list[int]], n: int) -> Classes:
+    of = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
+    empty = np.zeros(n, np.int32)
+    return Classes(empty, empty, empty, np.array([c for row in rows for c in row], np.int32), of, 0)
+
+
+@given(st.lists(st.lists(st.integers(0, 8), unique=True, max_size=6), min_size=1, max_size=30))
+@settings(max_examples=60, deadline=None)
+def test_pairs_count_the_prompts_in_which_two_classes_meet(rows: list[list[int]]) -> None:
+    wanted: dict[tuple[int, int], int] = defaultdict(int)
+    for row in rows:
+        for a, b in combinations(row, 2):
+            wanted[a, b] += 1
+            wanted[b, a] += 1
+    met = pairs(held_by(rows, 9), 10**6)
+    got = dict(zip(zip(met.one.tolist(), met.other.tolist(), strict=True), met.count.tolist(), strict=True))
+    assert got == wanted
+    assert met.one.tolist() == sorted(met.one.tolist())
+    assert met.cut == 0
+
+
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=40), st.integers(1, 2000))
+@settings(max_examples=60, deadline=None)
+def test_the_cap_on_classes_keeps_meetings_within_the_budget(held: list[int], most: int) -> None:
+    cap = affordable(np.array(held, np.int64), most)
+    meetings = sum(min(h, cap) * (min(h, cap) - 1) // 2 for h in held)
+    assert meetings <= most or cap == 2
+    higher = sum(min(h, cap + 1) * min(h, cap) // 2 for h in held)
+    assert higher > most or cap >= max(held)
+
+
+# ------------------------------------------------------------------ evidence
+def test_a_short_fixed_text_must_recur_often_to_stand() -> None:
+    least = least_weight(np.array([5, 10, 30, 1000]), MineOptions())
+    assert least.tolist() == pytest.approx([8.0, 5.0, 3.0, 3.0])
+
+
+def test_commonplace_is_what_is_short_and_sent_a_little_by_everyone() -> None:
+    assert commonplace(5, 100, 100) > 0.7
+    assert commonplace(5, 100, 4) < 0.2
+    assert commonplace(40, 100, 100) == 0
+    assert commonplace(5, 100, 1) == 0
+
+
+# ------------------------------------------------------------------ consensus and assignment
+def test_the_consensus_is_what_most_members_hold_and_members_match_it() -> None:
+    fixed = "sort the list below by length and print it twice"
+    corpus = corpus_of([f"{fixed}\nq{i}w e{i}r t{i}y" for i in range(10)] + [f"nothing of it n{i}" for i in range(5)])
+    found = repeats(corpus, 5, 3, 5)
+    label = np.where(np.diff(corpus.bounds)[1::2] > 8, 0, -1).astype(np.int32)
+    fixed_part = cores(corpus, found, np.ones(len(found.hashes), np.bool_), label, 1, 0.8, 5, 3)
+    assert fixed_part.tokens.tolist() == [10.0]
+    assert len(fixed_part.text) == 10
+    seen = assign(build(fixed_part), corpus.tokens, corpus.flags, corpus.bounds, 5, 3, 0.8)
+    assert np.array_equal(seen.best, label)
+    assert seen.share[label >= 0].tolist() == [1.0] * 10
+
+
+# ------------------------------------------------------------------ near-duplicates
+@given(st.lists(st.sampled_from(ALPHABET), min_size=1, max_size=8), st.lists(st.sampled_from(ALPHABET), max_size=8))
+@settings(max_examples=60, deadline=None)
+def test_likeness_is_the_longest_common_subsequence(first: list[str], second: list[str]) -> None:
+    corpus = corpus_of([" ".join(first), " ".join(second) or "none"])
+    second = second or ["none"]
+    table = np.zeros((len(first) + 1, len(second) + 1), int)
+    for i, a in enumerate(first):
+        for j, b in enumerate(second):
+            table[i + 1, j + 1] = table[i, j] + 1 if a == b else max(table[i, j + 1], table[i + 1, j])
+    assert alike(corpus, 0, 1) == pytest.approx(2 * table[-1, -1] / (len(first) + len(second)))
+
+
+def test_near_duplicates_are_grouped_and_long_ones_counted() -> None:
+    base = "can you tell me how many apples {} has left after giving {} of them to her sister on monday"
+    texts = [base.format(a, b) for a, b in (("anna", "three"), ("bella", "four"), ("carla", "three"))]
+    corpus = corpus_of([*texts, "an entirely different request about sailing boats and their rigging in winter"])
+    label, skipped = near_duplicates(corpus, np.arange(4), MineOptions())
+    by_text = dict(zip(corpus.prompt_no.tolist(), label.tolist(), strict=True))
+    assert [by_text[i] for i in range(4)] == [0, 0, 0, -1]
+    assert skipped == 0
+    label, skipped = near_duplicates(corpus, np.arange(4), MineOptions(max_near=5))
+    assert label.tolist() == [-1] * 4
+    assert skipped > 0
+
+
+def test_an_empty_corpus_goes_through_every_stage() -> None:
+    corpus = corpus_of([])
+    found: Repeats = repeats(corpus, 5, 3, 5)
+    assert len(corpus) == len(found.hashes) == len(distinct_residuals(corpus, found, 5, 3)) == 0

@@ -1,0 +1,248 @@
+"""`link` end to end on synthetic traffic: what it must find, what it must leave alone, and that it is reproducible."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from promptsim.networks.drill import flagged_numbers, measure_false_alarms, measure_power
+from promptsim.networks.link import link
+from promptsim.networks.metadata import MetadataIndex, combined
+from promptsim.networks.options import NetworkOptions
+from promptsim.networks.rehearsal import NONE, Rehearsal, add_benign
+from promptsim.records import Activity, Family, Members, NetworkSet
+
+
+def benign(seed: int, accounts: int = 3000) -> Rehearsal:
+    traffic = Rehearsal(seed)
+    add_benign(traffic, accounts)
+    return traffic
+
+
+def run(traffic: Rehearsal) -> NetworkSet:
+    return link(*traffic.build())
+
+
+def test_nothing_to_link() -> None:
+    empty = Members(*(np.zeros(0, kind) for kind in (np.int64, np.int32, np.int32, np.uint8, np.uint64)))
+    no_one = Activity(np.zeros(0, np.int32), np.zeros(0, np.int64), np.zeros(0, np.int64), (), {})
+    assert link((), empty, no_one).networks == ()
+
+
+def test_one_event() -> None:
+    traffic = Rehearsal(0)
+    account, family = traffic.new_accounts("one", 1), traffic.new_families(1)
+    traffic.put(account, family, traffic.unique(1), np.array([0]))
+    assert run(traffic).networks == ()
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_benign_traffic_flags_nobody(seed: int) -> None:
+    found = run(benign(seed))
+    assert [network.account_ids for network in found.networks if network.flagged] == []
+    assert not any(finding.flagged for finding in found.families.values())
+
+
+def test_a_campaign_of_several_families_is_found_whole_and_alone() -> None:
+    traffic = benign(1)
+    traffic.add_campaign(40, 3, 20, dilution=0.6)
+    assert flagged_numbers(traffic) == set(traffic.kinds["campaign"])
+
+
+def test_a_small_campaign_is_found() -> None:
+    traffic = benign(2)
+    traffic.add_campaign(6, 2, 25)
+    assert flagged_numbers(traffic) == set(traffic.kinds["campaign"])
+
+
+def test_an_instruction_injected_at_changing_places_is_found_and_a_tool_is_not() -> None:
+    traffic = benign(3, 12_000)
+    traffic.add_injection(120)
+    flagged = flagged_numbers(traffic)
+    assert flagged <= set(traffic.kinds["injection"])
+    assert len(flagged) >= 115
+
+
+def test_without_known_places_an_injection_is_not_claimed() -> None:
+    traffic = benign(3, 12_000)
+    traffic.add_injection(120)
+    families, members, activity = traffic.build()
+    found = link(families, replace(members, place=None), activity)
+    assert not any(network.flagged for network in found.networks)
+
+
+def test_an_organisation_is_shown_as_one_party_and_not_flagged() -> None:
+    traffic = benign(4)
+    before = len(traffic.kinds["organisation"])
+    traffic.add_organisation(20)
+    seats = traffic.kinds["organisation"][before:]
+    found = run(traffic)
+    shown = [network for network in found.networks if set(network.account_ids) == {f"a{seat:06d}" for seat in seats}]
+    assert [network.flagged for network in shown] == [False]
+    assert shown[0].evidence[0].name == "one_organisation"
+
+
+def test_colleagues_whose_organisation_nobody_declared_are_shown_with_doubt() -> None:
+    traffic = benign(5)
+    traffic.add_organisation(20, declared=False)
+    found = run(traffic)
+    doubts = [evidence.name for network in found.networks for evidence in network.evidence]
+    assert not any(network.flagged for network in found.networks)
+    assert "may_be_colleagues" in doubts
+
+
+def test_pools_that_follow_one_another_are_one_network_through_time() -> None:
+    traffic = benign(6)
+    families = traffic.new_families(2)
+    for pool in range(3):
+        for account in traffic.new_accounts("pool", 20):
+            time = traffic.around_the_clock(20, 10 * pool, 10 * pool + 9.5)
+            family = families[traffic.random.integers(2, size=20)]
+            traffic.put(np.full(20, account), family, traffic.unique(20), time)
+    networks = [network for network in run(traffic).networks if network.flagged]
+    assert [len(network.account_ids) for network in networks] == [60]
+    hand_over = next(evidence for evidence in networks[0].evidence if evidence.name == "hand_overs")
+    assert hand_over.value == 2
+
+
+def test_users_of_a_tool_that_a_scheduler_uses_too_are_left_out() -> None:
+    traffic = benign(7)
+    tool = len(traffic._texts)
+    traffic.add_tool(40)
+    account = traffic.new_accounts("forwarder", 40)
+    for number in account:
+        cover = traffic.around_the_clock(12)
+        traffic.put(np.full(12, number), np.full(12, NONE), traffic.unique(12), cover)
+        traffic.put(np.full(36, number), np.full(36, tool), traffic.unique(36), traffic.around_the_clock(36))
+    flagged = flagged_numbers(traffic)
+    assert flagged <= set(account.tolist())
+    assert len(flagged) >= 38
+
+
+def test_the_order_of_families_and_rows_changes_nothing() -> None:
+    traffic = benign(1, 1500)
+    traffic.add_campaign(30, 3, 20)
+    families, members, activity = traffic.build()
+    first = link(families, members, activity)
+    order = np.random.default_rng(0).permutation(len(families))
+    place = np.argsort(order)
+    moved = replace(members, family=place[members.family].astype(np.int32))
+    assert link([families[at] for at in order], moved, activity) == first
+
+
+def test_an_id_persists_while_the_network_grows() -> None:
+    traffic = benign(1, 1500)
+    traffic.add_campaign(30, 3, 20)
+    families, members, activity = traffic.build()
+    first = link(families, members, activity)
+    keep = activity.account_no != traffic.kinds["campaign"][0]
+    fewer = replace(
+        activity, account_no=activity.account_no[keep], prompt_no=activity.prompt_no[keep], time=activity.time[keep]
+    )
+    before = [network for network in link(families, members, fewer).networks if network.flagged]
+    after = link(families, members, activity, previous=before).networks
+    assert before[0].network_id not in {network.network_id for network in first.networks}
+    assert [network.network_id for network in after if network.flagged] == [before[0].network_id]
+
+
+def test_a_listed_public_template_is_never_flagged() -> None:
+    traffic = benign(2)
+    traffic.add_campaign(40, 2, 25)
+    families, members, activity = traffic.build()
+    known = frozenset(family.family_id for family in families[-2:])
+    found = link(families, members, activity, options=NetworkOptions(public_templates=known))
+    assert not any(network.flagged for network in found.networks)
+
+
+def test_every_sentence_is_plain_and_every_family_has_a_finding() -> None:
+    traffic = benign(1, 1500)
+    traffic.add_campaign(40, 4, 20)
+    families, members, activity = traffic.build()
+    found = link(families, members, activity)
+    network = next(network for network in found.networks if network.flagged)
+    assert network.evidence[1].sentence.startswith("40 of 40 accounts use at least 2 of these 4 templates; chance")
+    assert {family.family_id for family in families} == set(found.families)
+    campaign = {found.families[family.family_id].score for family in families[-4:]}
+    others = {found.families[family.family_id].score for family in families[:-4]}
+    assert min(campaign) > 0.5 > max(others)
+    assert set(network.membership) == set(network.account_ids)
+    assert all(0 < share <= 1 for share in network.membership.values())
+
+
+def test_shared_rare_metadata_is_evidence_and_common_metadata_is_not() -> None:
+    payment = {at: (f"card{at if at >= 6 else 0}",) for at in range(500)}
+    provider = dict.fromkeys(range(500), ("AS1",))
+    nothing = np.zeros(0, np.int64)
+    names = tuple(f"a{at}" for at in range(500))
+    activity = Activity(nothing.astype(np.int32), nothing, nothing, names, {"payment_id": payment, "asn": provider})
+    payment_link, provider_link = sorted(MetadataIndex(activity).links(range(6)), key=lambda found: found.p_value)
+    assert (payment_link.key, payment_link.linked) == ("payment_id", 6)
+    assert payment_link.p_value < 1e-4 < 0.1 < provider_link.p_value
+    assert combined([]) is None
+
+
+def test_the_drill_measures_power_and_false_alarms() -> None:
+    cell = next(measure_power(800, 1, sizes=(20,), families=(2,), dilutions=(0.3,)))
+    assert (cell.recall, cell.strangers) == (1.0, 0.0)
+    assert measure_false_alarms(800, 2).runs_with_a_flag == 0
+
+
+def joined(families: tuple[Family, ...], members: Members, numbers: list[int]) -> tuple[tuple[Family, ...], Members]:
+    """The same, with these families falsely joined into the first as its wordings."""
+    first = numbers[0]
+    wordings = tuple(families[at].wordings[0] for at in numbers)
+    family, wording = members.family.copy(), members.wording.copy()
+    for place, at in enumerate(numbers):
+        wording[members.family == at] = place
+        family[members.family == at] = first
+    merged = tuple(replace(one, wordings=wordings) if at == first else one for at, one in enumerate(families))
+    return merged, replace(members, family=family, wording=wording)
+
+
+def test_a_false_join_of_two_texts_of_a_campaign_does_not_hide_their_co_use() -> None:
+    traffic = benign(1, 1500)
+    traffic.add_campaign(30, 2, 20)
+    families, members, activity = traffic.build()
+    together, members = joined(families, members, [len(families) - 2, len(families) - 1])
+    flagged = [network for network in link(together, members, activity).networks if network.flagged]
+    assert [len(network.account_ids) for network in flagged] == [30]
+    assert flagged[0].family_ids == (families[-2].family_id,)
+
+
+def test_a_false_join_with_an_innocent_text_accuses_nobody_of_its_users() -> None:
+    traffic = benign(1, 1500)
+    innocent = int(traffic.new_families(1)[0])
+    developer = traffic.new_accounts("developer", 3)
+    for number in developer:
+        traffic.put(np.full(60, number), np.full(60, innocent), traffic.unique(60), traffic.around_the_clock(60))
+    traffic.add_campaign(30, 2, 20)
+    families, members, activity = traffic.build()
+    together, members = joined(families, members, [len(families) - 2, innocent])
+    flagged = {
+        a for network in link(together, members, activity).networks if network.flagged for a in network.account_ids
+    }
+    assert flagged == {activity.accounts[at] for at in traffic.kinds["campaign"]}
+
+
+def test_shared_software_alone_claims_nothing() -> None:
+    """Users of one tool share its user agent: that is how a tool looks."""
+    traffic = benign(2, 1500)
+    families, members, activity = traffic.build()
+    agents = dict.fromkeys(traffic.kinds["tool"], ("tool/1.0",))
+    others = {at: ("browser",) for at in range(traffic.accounts) if at not in agents}
+    marked = replace(activity, metadata={**activity.metadata, "user_agent": agents | others})
+    assert not any(network.flagged for network in link(families, members, marked).networks)
+
+
+def test_colleagues_do_not_declare_different_organisations() -> None:
+    traffic = benign(5, 1500)
+    traffic.add_organisation(20, declared=False)
+    families, members, activity = traffic.build()
+    own = {seat: (f"org_of_{seat}",) for seat in traffic.kinds["organisation"][-20:]}
+    declared = {**activity.metadata.get("org_id", {}), **own}
+    marked = replace(activity, metadata={"org_id": declared})
+    flagged = [network for network in link(families, members, marked).networks if network.flagged]
+    assert [len(network.account_ids) for network in flagged] == [20]
+    assert "different_organisations" in {evidence.name for evidence in flagged[0].evidence}

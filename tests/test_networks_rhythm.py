@@ -1,0 +1,74 @@
+"""Rhythm, habits and succession: the figures on cases whose answer is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from promptsim.networks.habit import measure_habit
+from promptsim.networks.options import DAY, HOUR
+from promptsim.networks.rhythm import People, assess_schedule, measure_hours
+from promptsim.networks.succession import find_succession
+
+PEOPLE = People(alpha=8.0, beta=3.0, rate=1.0, dispersion=0.2, families=30)
+
+
+def test_a_scheduler_sends_out_of_sittings() -> None:
+    found = assess_schedule(PEOPLE, np.full(6, 25), np.full(6, 4))
+    assert found.count == 6
+    assert found.p_value < 1e-4
+
+
+def test_people_are_not_scheduled() -> None:
+    random = np.random.default_rng(0)
+    uses = random.geometric(0.2, 200) + 1
+    sitting = random.binomial(uses, random.beta(8, 3, 200))
+    assert assess_schedule(PEOPLE, uses, sitting).p_value > 0.05
+
+
+def test_few_uses_make_no_schedule() -> None:
+    assert assess_schedule(PEOPLE, np.full(50, 1), np.zeros(50, int)).p_value > 0.5
+
+
+def test_hours_of_the_day_are_told_from_all_hours() -> None:
+    party = np.repeat(np.arange(20), 30).astype(np.int32)
+    random = np.random.default_rng(0)
+    days = np.tile(np.arange(30), 20) * DAY
+    nightly = days + (np.repeat(random.integers(0, 24, 20), 30) * HOUR)
+    anytime = days + random.integers(0, DAY, 600)
+    assert measure_hours(party, nightly).concentration == pytest.approx(1.0)
+    assert measure_hours(party, nightly).explained(0.4)
+    assert abs(measure_hours(party, anytime).concentration) < 0.1
+
+
+def test_a_timer_is_an_explanation() -> None:
+    party = np.repeat(np.arange(10), 100).astype(np.int32)
+    hourly = np.tile(np.arange(100) * HOUR, 10)
+    assert measure_hours(party, hourly).explained(0.4)
+
+
+def test_people_keep_to_their_place_and_a_programme_does_not() -> None:
+    random = np.random.default_rng(0)
+    party = np.repeat(np.arange(60), 12).astype(np.int32)
+    own = np.repeat(random.integers(0, 3, 60), 12).astype(np.int32)
+    mixed = random.integers(0, 3, 720).astype(np.int32)
+    assert measure_habit(party, own).correlation == pytest.approx(1.0)
+    assert abs(measure_habit(party, mixed).correlation) < 0.05
+    assert not measure_habit(party, np.zeros(720, np.int32)).tells
+
+
+def test_three_pools_that_follow_one_another_are_two_hand_overs() -> None:
+    random = np.random.default_rng(0)
+    first = np.concatenate([pool * 10 * DAY + random.integers(0, DAY, 40) for pool in range(3)])
+    last = first + 9 * DAY - random.integers(0, DAY, 120)
+    found = find_succession(first, last, seed=0)
+    assert found.pools == 3
+    assert [(step.stopped, step.started, step.spanning) for step in found.hand_overs] == [(40, 40, 0)] * 2
+    assert all(step.relinked_after < DAY for step in found.hand_overs)
+    assert found.p_value == pytest.approx(1 / 200)
+
+
+def test_users_who_come_and_go_hand_over_nothing() -> None:
+    random = np.random.default_rng(0)
+    first = random.integers(0, 20 * DAY, 100)
+    assert find_succession(first, first + random.integers(0, 10 * DAY, 100), seed=0).pools == 1
