@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from promptsim.encode.encoder import Encoder
 from promptsim.engine.watching import known_members, watch_run
+from promptsim.errors import BusyError
 from promptsim.families.lineage import with_lasting_ids
 from promptsim.families.mine import mine
 from promptsim.networks.link import link
@@ -112,7 +113,10 @@ def _kept_alive(store: Store, run: Run) -> Iterator[None]:
 
     def renew() -> None:
         while not done.wait(LEASE_SECONDS / 3):
-            store.renew_lease(run.run_id)
+            try:
+                store.renew_lease(run.run_id)
+            except BusyError:  # ended with the result just now, or lost: then storing the result says so
+                return
 
     thread = threading.Thread(target=renew, name="lease", daemon=True)
     thread.start()

@@ -20,7 +20,7 @@ from promptsim.families.repair import repair
 from promptsim.families.shingles import distinct_weight
 from promptsim.families.wordings import fixed_text
 from promptsim.records import Bools, Floats, Int32s, Skeleton, UInt8s, UInt64s
-from promptsim.text.unwrap import unwrap
+from promptsim.text.unwrap import unwrapped
 
 ACCEPT = 0.7  # of a skeleton's weight: new prompts are judged one by one, without the company that mining has
 
@@ -65,7 +65,7 @@ class SkeletonIndex:
         if not self.skeletons or not texts:
             return Matches(none, np.zeros(len(texts), np.float32), np.zeros(len(texts), np.bool_))
         parts = interleaved([system for system, _ in texts], [user for _, user in texts])
-        tokens, flags, bounds, cut = tokenised([unwrap(part).text for part in parts], options.max_tokens)
+        tokens, flags, bounds, cut = tokenised(unwrapped(parts), options.max_tokens)
         found = assign(self._postings, tokens, flags, bounds, options.shingle, options.anchored, ACCEPT)
         number = np.arange(len(texts), dtype=np.int64)
         corpus = Corpus(number, number.astype(np.uint64), tokens, flags, bounds, cut)

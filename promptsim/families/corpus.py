@@ -7,16 +7,17 @@ begins or ends.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
 import numpy as np
 from numba import njit
 
+from promptsim.families.lookahead import mapped
 from promptsim.records import Bools, DocumentBatch, Int64s, UInt8s, UInt64s
 from promptsim.text.tokens import MARKUP, NEWLINE, PUNCT, Tokens, tokenise
-from promptsim.text.unwrap import unwrap
+from promptsim.text.unwrap import unwrapped
 
 BEGINS_LINE, ENDS_LINE, IS_PUNCT = 1, 2, 4
 CHUNK = 8_192  # prompts tokenised at once: bounds the Python strings' worth of tokens in flight
@@ -40,6 +41,16 @@ class Corpus:
         return len(self.prompt_no)
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A few thousand documents with their digests, not tokenised yet."""
+
+    prompt_no: Int64s
+    digest: UInt64s
+    system: Sequence[str]
+    user: Sequence[str]
+
+
 def digests(system: Sequence[str], user: Sequence[str]) -> UInt64s:
     """Eight bytes that stand for the content of each prompt; they order prompts and break ties."""
     out = np.empty(len(system), np.uint64)
@@ -48,6 +59,27 @@ def digests(system: Sequence[str], user: Sequence[str]) -> UInt64s:
         body = len(head).to_bytes(8, "little") + head + second.encode("utf-8", "surrogatepass")
         out[i] = int.from_bytes(blake2b(body, digest_size=8).digest(), "little")
     return out
+
+
+class Digests:
+    """The digest of each prompt, computed when it is first read, however often documents are read after that."""
+
+    def __init__(self) -> None:
+        self._of = np.zeros(0, np.uint64)
+        self._known = np.zeros(0, np.bool_)
+
+    def of(self, prompt_no: Int64s, system: Sequence[str], user: Sequence[str]) -> UInt64s:
+        """Digests of some documents; `prompt_no` are dense numbers."""
+        top = int(prompt_no.max(initial=-1)) + 1
+        if top > len(self._of):
+            more = max(top, 2 * len(self._of)) - len(self._of)
+            self._of = np.concatenate([self._of, np.zeros(more, np.uint64)])
+            self._known = np.concatenate([self._known, np.zeros(more, np.bool_)])
+        if not self._known[prompt_no].all():
+            self._of[prompt_no] = digests(system, user)
+            self._known[prompt_no] = True
+        found: UInt64s = self._of[prompt_no]
+        return found
 
 
 @njit(cache=True, nogil=True)
@@ -111,12 +143,24 @@ def _gather(tokens, flags, bounds, order):  # type: ignore[no-untyped-def]
     return out_tokens[:filled], out_flags[:filled], out_bounds
 
 
-def pieces(batches: Iterable[DocumentBatch]) -> Iterator[tuple[Int64s, tuple[str, ...], tuple[str, ...]]]:
-    """Batches cut to at most CHUNK prompts."""
-    for batch in batches:
+def pieces(
+    documents: Callable[[], Iterator[DocumentBatch]], seen: Digests | None = None, wanted: Wanted | None = None
+) -> Iterator[Piece]:
+    """The documents, or those whose digests are `wanted`, at most CHUNK at a time and in the order given."""
+    seen = seen or Digests()
+    for batch in documents():
         for lo in range(0, len(batch.prompt_no), CHUNK):
             part = slice(lo, lo + CHUNK)
-            yield batch.prompt_no[part], batch.system[part], batch.user[part]
+            piece = Piece(
+                batch.prompt_no[part], seen.of(batch.prompt_no[part], batch.system[part], batch.user[part]),
+                batch.system[part], batch.user[part],
+            )  # fmt: skip
+            yield piece if wanted is None else _chosen(piece, np.flatnonzero(wanted(piece.digest)))
+
+
+def _chosen(piece: Piece, rows: Int64s) -> Piece:
+    system, user = [piece.system[i] for i in rows], [piece.user[i] for i in rows]
+    return Piece(piece.prompt_no[rows], piece.digest[rows], system, user)
 
 
 def interleaved(system: Sequence[str], user: Sequence[str]) -> list[str]:
@@ -127,9 +171,24 @@ def interleaved(system: Sequence[str], user: Sequence[str]) -> list[str]:
     return texts
 
 
-def read(documents: Callable[[], Iterator[DocumentBatch]], limit: int, wanted: Wanted | None = None) -> Corpus:
+def read(
+    documents: Callable[[], Iterator[DocumentBatch]],
+    limit: int,
+    wanted: Wanted | None = None,
+    seen: Digests | None = None,
+) -> Corpus:
     """All documents, or those whose digests are `wanted`, tokenised and sorted by content."""
-    parts = [part for part in chunks(documents, limit, wanted) if len(part)]
+    return joined(list(mapped(lambda piece: chunk(piece, limit), pieces(documents, seen, wanted))))
+
+
+def chunk(piece: Piece, limit: int) -> Corpus:
+    """A piece tokenised, in the order given; at most `limit` tokens of each part of a prompt."""
+    tokens, flags, bounds, cut = tokenised(unwrapped(interleaved(piece.system, piece.user)), limit)
+    return Corpus(piece.prompt_no, piece.digest, tokens, flags, bounds, cut)
+
+
+def joined(parts: list[Corpus]) -> Corpus:
+    """Several pieces of a corpus as one, sorted by content; `parts` is emptied, so that memory holds them once."""
     if not parts:
         return Corpus(
             np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, np.uint64), np.empty(0, np.uint8),
@@ -144,18 +203,3 @@ def read(documents: Callable[[], Iterator[DocumentBatch]], limit: int, wanted: W
     parts.clear()
     tokens, flags, bounds = _gather(tokens, flags, bounds, order)
     return Corpus(number[order], digest[order], tokens, flags, bounds, cut)
-
-
-def chunks(
-    documents: Callable[[], Iterator[DocumentBatch]], limit: int, wanted: Wanted | None = None
-) -> Iterator[Corpus]:
-    """The documents, tokenised, a few thousand at a time and in the order given."""
-    for prompt_no, system, user in pieces(documents()):
-        digest = digests(system, user)
-        if wanted is not None:
-            keep = np.flatnonzero(wanted(digest))
-            system, user = tuple(system[i] for i in keep), tuple(user[i] for i in keep)
-            prompt_no, digest = prompt_no[keep], digest[keep]
-        texts = [unwrap(text).text for text in interleaved(system, user)]
-        tokens, flags, bounds, cut = tokenised(texts, limit)
-        yield Corpus(prompt_no, digest, tokens, flags, bounds, cut)

@@ -13,7 +13,7 @@ from promptsim.families.consensus import Cores, grouped
 from promptsim.families.groups import EXACT, PARAPHRASE, TEMPLATE, Groups
 from promptsim.families.options import MineOptions
 from promptsim.families.spread import Spread
-from promptsim.families.template import Template, extract, joined
+from promptsim.families.template import Template, extract, joined, verbatim
 from promptsim.families.wordings import Grouping, group_wordings
 from promptsim.records import (
     RELATIONS,
@@ -77,7 +77,9 @@ def describe(
 ) -> Described:
     """Every group with its template; groups that say the same in other words become one family."""
     texts, unread = sampled_texts(documents, groups, options.inspected)
-    templates = [extract(some[:1] if kind == EXACT else some) for some, kind in zip(texts, groups.kind, strict=True)]
+    templates = [
+        verbatim(*some[0]) if kind == EXACT else extract(some) for some, kind in zip(texts, groups.kind, strict=True)
+    ]
     plain = [
         commonplace.commonplace(float(groups.weight[g]), int(wide.events[g]), len(wide.senders(g)))
         for g in range(len(groups))

@@ -7,15 +7,17 @@ Skeletons change little with the size of the sample, so the work of mining stays
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from promptsim.families.consensus import Cores, joined_cores
-from promptsim.families.corpus import Corpus, Wanted, chunks, read
+from promptsim.families.corpus import Corpus, Digests, Piece, Wanted, chunk, pieces, read
 from promptsim.families.discovery import Discovery, discover
 from promptsim.families.fillings import fillings
+from promptsim.families.lookahead import mapped
 from promptsim.families.options import MineOptions
 from promptsim.families.postings import Postings, assign
 from promptsim.families.repair import repair
@@ -56,21 +58,24 @@ def label_everyone(documents: Documents, total: int, options: MineOptions) -> Ev
         corpus = read(documents, options.max_tokens)
         found = discover(corpus, options)
         return Everyone(labelled_by(corpus, found, options), found.cores, corpus, _cuts([corpus], [found]))
-    sampled = below(options.max_prompts / total)
-    corpus = read(documents, options.max_tokens, sampled)
+    sampled, seen = below(options.max_prompts / total), Digests()
+    corpus = read(documents, options.max_tokens, sampled, seen)
     found = discover(corpus, options)
+    first_cuts = _cuts([corpus], [found])
     parts = [labelled_by(corpus, found, options)]
-    parts += assigned(documents, lambda digest: ~sampled(digest), found, options)
-    everyone = _sorted(parts)
+    del corpus
+    parts += assigned(pieces(documents, seen, lambda digest: ~sampled(digest)), found, options)
+    everyone = in_order(parts)
     left = everyone.digest[everyone.label < 0]
     second_sample = below(min(options.max_prompts / max(len(left), 1), 1.0), turn=True)
-    second = read(documents, options.max_tokens, lambda digest: _among(digest, left) & second_sample(digest))
+    second = read(documents, options.max_tokens, lambda digest: among(digest, left) & second_sample(digest), seen)
     again = discover(second, options)
-    cuts = _cuts([corpus, second], [found, again]) | {"prompts_left_unmined": max(len(left) - len(second), 0)}
+    cuts = summed(first_cuts, _cuts([second], [again]), {"prompts_left_unmined": max(len(left) - len(second), 0)})
     parts = [labelled_by(second, again, options)]
     if len(second) < len(left):
-        parts += assigned(documents, lambda digest: _among(digest, left) & ~second_sample(digest), again, options)
-    late = _sorted(parts)
+        rest = pieces(documents, seen, lambda digest: among(digest, left) & ~second_sample(digest))
+        parts += assigned(rest, again, options)
+    late = in_order(parts)
     return Everyone(_updated(everyone, late, len(found.cores)), joined_cores(found.cores, again.cores), second, cuts)
 
 
@@ -95,20 +100,24 @@ def _labelled(corpus: Corpus, label: Int32s, postings: Postings, options: MineOp
     return Labelled(corpus.prompt_no, corpus.digest, label, filling, place, length)
 
 
-def assigned(documents: Documents, wanted: Wanted, found: Discovery, options: MineOptions) -> list[Labelled]:
-    """The wanted documents, each assigned to the skeletons that were found, in bounded memory."""
-    out: list[Labelled] = []
-    for chunk in chunks(documents, options.max_tokens, wanted):
+def assigned(some: Iterable[Piece], found: Discovery, options: MineOptions) -> list[Labelled]:
+    """The pieces, each assigned to the skeletons that were found, in bounded memory."""
+    stands = np.append(found.stands, False)
+
+    def label(piece: Piece) -> Labelled:
+        part = chunk(piece, options.max_tokens)
         seen = assign(
-            found.postings, chunk.tokens, chunk.flags, chunk.bounds, options.shingle, options.anchored, options.accept
+            found.postings, part.tokens, part.flags, part.bounds, options.shingle, options.anchored, options.accept
         )
-        label = np.where(np.append(found.stands, False)[seen.best], seen.best, np.int32(-1)).astype(np.int32)
-        label, _ = repair(chunk, found.cores, seen, label, found.stands, options)
-        out.append(_labelled(chunk, label, found.postings, options))
-    return out
+        best = np.where(stands[seen.best], seen.best, np.int32(-1)).astype(np.int32)  # -1 is the last
+        best, _ = repair(part, found.cores, seen, best, found.stands, options)
+        return _labelled(part, best, found.postings, options)
+
+    return [part for part in mapped(label, some) if len(part)]
 
 
-def _sorted(parts: list[Labelled]) -> Labelled:
+def in_order(parts: list[Labelled]) -> Labelled:
+    """Several parts as one, sorted by content."""
     digest = np.concatenate([part.digest for part in parts])
     order = np.argsort(digest, kind="stable")
     return Labelled(
@@ -121,7 +130,7 @@ def _sorted(parts: list[Labelled]) -> Labelled:
     )
 
 
-def _among(digest: UInt64s, ascending: UInt64s) -> Bools:
+def among(digest: UInt64s, ascending: UInt64s) -> Bools:
     """Which of `digest` are in an ascending array."""
     if not len(ascending):
         return np.zeros(len(digest), np.bool_)
@@ -144,3 +153,11 @@ def _cuts(corpora: list[Corpus], discoveries: list[Discovery]) -> dict[str, int]
         "classes_of_one_prompt": sum(found.cut_classes for found in discoveries),
         "skeletons_of_one_shingle": sum(found.postings.cut for found in discoveries),
     }
+
+
+def summed(*cuts: Mapping[str, int]) -> dict[str, int]:
+    """Counts of the same caps added up."""
+    total: Counter[str] = Counter()
+    for some in cuts:
+        total.update(some)
+    return dict(total)

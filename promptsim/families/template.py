@@ -111,6 +111,23 @@ def extract(members: Sequence[tuple[str, str]], *, sample: int = SAMPLE, seed: i
     )
 
 
+def verbatim(system: str, user: str) -> Template:
+    """The template of exact copies: the text itself, without slots."""
+    share = len(system) / max(len(system) + len(user), 1)
+    none = np.zeros(0, np.uint64)
+    return Template(
+        text=escaped(joined(system, user)),
+        slots=(),
+        role="system" if share >= ROLE_SHARE else "user" if share <= 1 - ROLE_SHARE else "both",
+        fixed=none,
+        runs=np.zeros(1, np.int64),
+        slot_gaps=(),
+        support=1.0,
+        sampled=1,
+        fillings=Fillings(((),), np.zeros((1, 0, 2), np.int32), none, (1.0,)),
+    )
+
+
 def _fill(body: Sequences, fixed: UInt64s, runs: Int64s, slot_gaps: tuple[int, ...]) -> Fillings:
     to_end = len(runs) - 1 not in slot_gaps
     return cut(body, place(fixed, runs, to_end, body.hashes, body.offsets), runs, slot_gaps)

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import unquote
 
 import numpy as np
 
+from promptsim.records import Bools
 from promptsim.text.canonical import canonical
-from promptsim.text.unwrap_kernel import has_run
+from promptsim.text.unwrap_kernel import suspects
 
 LAYERS = 2
 MAX_BLOBS = 1000
@@ -58,6 +59,14 @@ class Unwrapped:
     left: int = 0
 
 
+def unwrapped(texts: Sequence[str]) -> list[str]:
+    """Each text after decoding; most are told to need none by one look at all of them."""
+    out = list(texts)
+    for i in np.flatnonzero(_suspects(out)).tolist():
+        out[i] = unwrap(out[i]).text
+    return out
+
+
 def unwrap(text: str) -> Unwrapped:
     """Decode what is wrapped and readable."""
     if not _looks_wrapped(text):
@@ -87,9 +96,14 @@ def _replaced(text: str, blobs: list[_Blob], depth: int) -> tuple[str, list[Laye
 
 def _looks_wrapped(text: str) -> bool:
     """Quick: is there a long enough run of base64 characters, or a per-cent sign often enough?"""
-    if has_run(np.frombuffer(text.encode("latin-1", "replace"), dtype=np.uint8), MIN_RUN):
-        return True
-    return "%" in text and text.count("%") >= _MIN_ESCAPES
+    return bool(_suspects([text])[0])
+
+
+def _suspects(texts: Sequence[str]) -> Bools:
+    """Which texts look wrapped, by their characters as one byte each (others than Latin-1 are "?")."""
+    raw = np.frombuffer("".join(texts).encode("latin-1", "replace"), dtype=np.uint8)
+    found: Bools = suspects(raw, np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts))), MIN_RUN, _MIN_ESCAPES)
+    return found
 
 
 class _Blob(NamedTuple):

@@ -23,3 +23,22 @@ def has_run(raw, shortest):
             return True
         i = k + 1
     return False
+
+
+@njit(cache=True, nogil=True)
+def suspects(raw, ends, shortest, escapes):
+    """Which texts of a buffer (text i ends at `ends[i]`) have such a run, or `escapes` per-cent signs."""
+    out = np.zeros(len(ends), np.bool_)
+    start = 0
+    for text in range(len(ends)):
+        part = raw[start : ends[text]]
+        start = ends[text]
+        if has_run(part, shortest):
+            out[text] = True
+            continue
+        signs = 0
+        for byte in part:
+            if byte == 37:
+                signs += 1
+        out[text] = signs >= escapes
+    return out

@@ -1,0 +1,30 @@
+"""Items, and pure work on each → results in the items' order, worked on by threads while the next items are read.
+
+Reading (the database, Python strings) holds the interpreter's lock; the compiled stages give it up. So a few threads
+beside the one that reads keep every core busy, and what is in flight stays bounded.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+THREADS = max(1, min(4, os.cpu_count() or 1))
+
+
+def mapped(work: Callable[[Item], Result], items: Iterable[Item], threads: int = THREADS) -> Iterator[Result]:
+    """`map` with at most `threads` items being worked on and as many finished ones waiting."""
+    waiting: deque[Future[Result]] = deque()
+    with ThreadPoolExecutor(threads, "families") as pool:
+        for item in items:
+            waiting.append(pool.submit(work, item))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
