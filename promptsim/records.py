@@ -241,6 +241,16 @@ class FamilySet:
 
 
 @dataclass(frozen=True, slots=True)
+class Mining:
+    """What the last finished run knew: it `covered` the prompts numbered below that; there were `whole` prompts when
+    all were last mined anew, by these `rules`."""
+
+    covered: int = 0
+    whole: int = 0
+    rules: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Activity:
     """Every event of a run as arrays of one length, sorted by time, with what is known of each account.
 

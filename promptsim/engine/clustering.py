@@ -1,6 +1,10 @@
 """One clustering run: documents and senders → families → account networks → the current result, at once.
 
-store ─► mine ─► link ─► store        under a lease, so that two processes never run at the same time
+store ─► mine, or extend the last run's families ─► link ─► store
+
+Under a lease, so that two processes never run at the same time. What is new is added to the families that are known;
+all is mined anew when that is asked for, when there is a quarter more than at the last such run, and while there is
+little.
 """
 
 from __future__ import annotations
@@ -14,13 +18,22 @@ from dataclasses import dataclass, field, replace
 from promptsim.encode.encoder import Encoder
 from promptsim.engine.watching import known_members, watch_run
 from promptsim.errors import BusyError
-from promptsim.families.lineage import with_lasting_ids
+from promptsim.families.increment import extend
 from promptsim.families.mine import mine
+from promptsim.families.options import RULES
 from promptsim.networks.link import link
 from promptsim.progress import Progress
-from promptsim.records import FamilySet, NetworkSet, Run
+from promptsim.records import FamilySet, Incidence, Mining, NetworkSet, Run
 from promptsim.store.runs import LEASE_SECONDS
 from promptsim.store.store import Store
+
+ALWAYS_WHOLE = 20_000  # prompts that are mined in a second or two
+GROWN = 1.25  # times the prompts of the last whole run: from here on families may be other than they seemed
+
+
+def can_be_extended(last: Mining, prompts: int) -> bool:
+    """Whether a run over so many prompts need only look at what is new since the last one."""
+    return prompts > ALWAYS_WHOLE and last.rules == RULES and prompts <= GROWN * last.whole
 
 
 @dataclass
@@ -51,23 +64,33 @@ def run_clustering(store: Store, encoder: Encoder, *, full: bool, progress: Prog
             with clock.stage("reading", progress):
                 incidence, activity = store.incidence(), store.activity()
                 previous, networks_before = store.family_set(), store.networks()
-            with clock.stage("finding families", progress):
-                found = mine(store.documents, incidence, encode=encoder.encode, previous=None if full else previous)
-                if full:  # mined anew, but a verdict must find what it was given to: ids last
-                    found = with_lasting_ids(previous, found)[0]
+            last = store.mining()
+            whole = full or not can_be_extended(last, covered)
+            with clock.stage("finding families" if whole else "finding what is new", progress):
+                found = _found(store, encoder, incidence, previous, None if whole else last.covered)
             with clock.stage("linking accounts", progress):
                 linked = link(found.families, found.members, activity, previous=networks_before)
         started = time.perf_counter()
         counts = _counts(found, linked, covered, len(activity.accounts))
         finished = replace(
-            run, state="finished", finished=time.time_ns() // 1000, counts=counts, seconds=clock.seconds,
+            run, state="finished", full=whole, finished=time.time_ns() // 1000, counts=counts, seconds=clock.seconds,
             changes=_changes(previous, found),
         )  # fmt: skip
         watched = known_members(store)
-        store.save_run(finished, found, linked, covered=covered)
+        mined = covered if whole else last.whole
+        store.save_run(finished, found, linked, covered=covered, whole=mined, rules=RULES)
         watch_run(store, watched)
         clock.seconds["saving"] = time.perf_counter() - started
     return finished
+
+
+def _found(store: Store, encoder: Encoder, incidence: Incidence, previous: FamilySet, covered: int | None) -> FamilySet:
+    """All mined anew, under the ids of the run before; or what that run `covered`, with what is new."""
+    if covered is not None:
+        return extend(store, incidence, previous, covered=covered, encode=encoder.encode)
+    return mine(
+        store.documents, incidence, encode=encoder.encode, previous=previous, documents_of=store.documents_of
+    )  # fmt: skip
 
 
 def _counts(found: FamilySet, linked: NetworkSet, prompts: int, accounts: int) -> dict[str, int]:

@@ -47,7 +47,7 @@ class SkeletonIndex:
         self._options = options or MineOptions()
         text, flags, text_of, _ = tokenised([fixed_text(s.text) for s in self.skeletons], self._options.max_tokens)
         sizes = [len(s.shingles) for s in self.skeletons]
-        self._cores = Cores(
+        self.cores = Cores(
             hashes=np.concatenate([np.empty(0, np.uint64), *(s.shingles for s in self.skeletons)]),
             weights=np.concatenate([np.empty(0, np.float32), *(s.weights for s in self.skeletons)]),
             of=np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)]),
@@ -56,7 +56,8 @@ class SkeletonIndex:
             text=text,
             text_of=text_of,
         )
-        self._postings = build(self._cores)
+        self.postings = build(self.cores)
+        self.stands = np.ones(len(self.skeletons), np.bool_)
 
     def assign(self, texts: Sequence[tuple[str, str]]) -> Matches:
         """Match (system, user) texts; exact shingles first, alignment only where they leave doubt."""
@@ -66,10 +67,9 @@ class SkeletonIndex:
             return Matches(none, np.zeros(len(texts), np.float32), np.zeros(len(texts), np.bool_))
         parts = interleaved([system for system, _ in texts], [user for _, user in texts])
         tokens, flags, bounds, cut = tokenised(unwrapped(parts), options.max_tokens)
-        found = assign(self._postings, tokens, flags, bounds, options.shingle, options.anchored, ACCEPT)
+        found = assign(self.postings, tokens, flags, bounds, options.shingle, options.anchored, ACCEPT)
         number = np.arange(len(texts), dtype=np.int64)
         corpus = Corpus(number, number.astype(np.uint64), tokens, flags, bounds, cut)
-        stands = np.ones(len(self.skeletons), np.bool_)
-        label, aligned = repair(corpus, self._cores, found, found.best, stands, options)
+        label, aligned = repair(corpus, self.cores, found, found.best, self.stands, options)
         share = np.where(aligned | (label < 0), found.near_share, found.share).astype(np.float32)
         return Matches(label, share, aligned)

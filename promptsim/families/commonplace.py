@@ -10,6 +10,7 @@ import math
 
 from promptsim.records import Evidence
 
+WEIGHT = "fixed_tokens"
 SAYS_NOTHING, SAYS_ENOUGH = 3.0, 30.0  # fixed tokens
 
 
@@ -25,7 +26,7 @@ def evidence(weight: float, events: int, accounts: int) -> tuple[Evidence, ...]:
     value = commonplace(weight, events, accounts)
     each = events / max(accounts, 1)
     return (
-        Evidence("fixed_tokens", round(weight, 1), f"Its prompts share {weight:.0f} different tokens of fixed text."),
+        Evidence(WEIGHT, round(weight, 1), f"Its prompts share {weight:.0f} different tokens of fixed text."),
         Evidence(
             "commonplace",
             value,

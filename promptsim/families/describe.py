@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from promptsim.families import commonplace
 from promptsim.families.consensus import Cores, grouped
+from promptsim.families.everyone import DocumentsOf
 from promptsim.families.groups import EXACT, PARAPHRASE, TEMPLATE, Groups
 from promptsim.families.options import MineOptions
 from promptsim.families.spread import Spread
@@ -17,7 +18,6 @@ from promptsim.families.template import Template, extract, joined, verbatim
 from promptsim.families.wordings import Grouping, group_wordings
 from promptsim.records import (
     RELATIONS,
-    DocumentBatch,
     Evidence,
     Family,
     Floats,
@@ -29,6 +29,8 @@ from promptsim.records import (
 )
 
 Texts = list[tuple[str, str]]
+WORDINGS = "wordings"
+EVIDENCE = frozenset({WORDINGS})  # names of a family's evidence from here, besides what `commonplace` gives
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +50,26 @@ def identity(prefix: str, key: bytes) -> str:
     return prefix + blake2b(key, digest_size=8).hexdigest()
 
 
-def sampled_texts(
-    documents: Callable[[], Iterator[DocumentBatch]], groups: Groups, most: int
-) -> tuple[list[Texts], int]:
-    """At most `most` member texts of each group, the first by content, and how many members were not read."""
-    members, of = grouped(groups.label, len(groups))
+def texts_of(documents_of: DocumentsOf, prompt_no: Int64s, label: Int32s, n: int, most: int) -> tuple[list[Texts], int]:
+    """At most `most` texts of each label 0…n-1, those of the first rows, and how many rows were not read."""
+    members, of = grouped(label, n)
     place = np.arange(len(members)) - np.repeat(of[:-1], np.diff(of))
     chosen = members[place < most]
-    wanted = dict(zip(groups.prompt_no[chosen].tolist(), groups.label[chosen].tolist(), strict=True))
-    texts: list[Texts] = [[] for _ in range(len(groups))]
-    for batch in documents():
-        for prompt_no, system, user in zip(batch.prompt_no.tolist(), batch.system, batch.user, strict=True):
-            g = wanted.get(prompt_no)
-            if g is not None:
-                texts[g].append((system, user))
+    number, owner = prompt_no[chosen], label[chosen]
+    order = np.argsort(number)
+    number, owner = number[order], owner[order]
+    texts: list[Texts] = [[] for _ in range(n)]
+    for batch in documents_of(number) if len(number) else ():
+        at = np.searchsorted(number, batch.prompt_no)
+        for i in np.flatnonzero(number[np.minimum(at, len(number) - 1)] == batch.prompt_no).tolist():
+            texts[owner[at[i]]].append((batch.system[i], batch.user[i]))
     for some in texts:
         some.sort(key=lambda pair: joined(*pair))
     return texts, len(members) - len(chosen)
 
 
 def describe(
-    documents: Callable[[], Iterator[DocumentBatch]],
+    documents_of: DocumentsOf,
     groups: Groups,
     cores: Cores,
     wide: Spread,
@@ -76,7 +77,7 @@ def describe(
     options: MineOptions,
 ) -> Described:
     """Every group with its template; groups that say the same in other words become one family."""
-    texts, unread = sampled_texts(documents, groups, options.inspected)
+    texts, unread = texts_of(documents_of, groups.prompt_no, groups.label, len(groups), options.inspected)
     templates = [
         verbatim(*some[0]) if kind == EXACT else extract(some) for some, kind in zip(texts, groups.kind, strict=True)
     ]
@@ -159,7 +160,7 @@ def _joined(parts: list[int], grouping: Grouping) -> tuple[Evidence, ...]:
     together = sum(join.reason != "text" for join in joins)
     return (
         Evidence(
-            "wordings",
+            WORDINGS,
             len(parts),
             f"{len(parts)} wordings say the same (likeness {likeness:.2f} and more); "
             f"{together} of {len(joins)} joins rest on accounts that use both.",

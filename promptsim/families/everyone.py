@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from promptsim.families.repair import repair
 from promptsim.records import Bools, DocumentBatch, Int32s, Int64s, UInt8s, UInt64s
 
 Documents = Callable[[], Iterator[DocumentBatch]]
+DocumentsOf = Callable[[Int64s], Iterator[DocumentBatch]]  # reads at least the prompts of these ascending numbers
 NUMBERS = 2.0**64
 
 
@@ -52,7 +54,18 @@ class Everyone:
     cuts: dict[str, int]
 
 
-def label_everyone(documents: Documents, total: int, options: MineOptions) -> Everyone:
+class Known(Protocol):
+    """Skeletons to assign prompts to; those that do not `stands` have too few members."""
+
+    @property
+    def cores(self) -> Cores: ...
+    @property
+    def postings(self) -> Postings: ...
+    @property
+    def stands(self) -> Bools: ...
+
+
+def label_everyone(documents: Documents, documents_of: DocumentsOf, total: int, options: MineOptions) -> Everyone:
     """Mine all prompts if there are at most `max_prompts`; else a sample, twice."""
     if total <= options.max_prompts:
         corpus = read(documents, options.max_tokens)
@@ -68,7 +81,9 @@ def label_everyone(documents: Documents, total: int, options: MineOptions) -> Ev
     everyone = in_order(parts)
     left = everyone.digest[everyone.label < 0]
     second_sample = below(min(options.max_prompts / max(len(left), 1), 1.0), turn=True)
-    second = read(documents, options.max_tokens, lambda digest: among(digest, left) & second_sample(digest), seen)
+    chosen = np.sort(everyone.prompt_no[(everyone.label < 0) & second_sample(everyone.digest)])
+    wanted = everyone.digest[(everyone.label < 0) & second_sample(everyone.digest)]
+    second = read(lambda: documents_of(chosen), options.max_tokens, lambda digest: among(digest, wanted), seen)
     again = discover(second, options)
     cuts = summed(first_cuts, _cuts([second], [again]), {"prompts_left_unmined": max(len(left) - len(second), 0)})
     parts = [labelled_by(second, again, options)]
@@ -100,7 +115,7 @@ def _labelled(corpus: Corpus, label: Int32s, postings: Postings, options: MineOp
     return Labelled(corpus.prompt_no, corpus.digest, label, filling, place, length)
 
 
-def assigned(some: Iterable[Piece], found: Discovery, options: MineOptions) -> list[Labelled]:
+def assigned(some: Iterable[Piece], found: Known, options: MineOptions) -> list[Labelled]:
     """The pieces, each assigned to the skeletons that were found, in bounded memory."""
     stands = np.append(found.stands, False)
 

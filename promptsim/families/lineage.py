@@ -10,7 +10,7 @@ is looked at that has nothing in common.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
 
@@ -46,10 +46,15 @@ class Continuation:
     cuts: Mapping[str, int]
 
 
-def with_lasting_ids(previous: FamilySet, current: FamilySet) -> tuple[FamilySet, Continuation]:
-    """`current` under the ids of `previous` wherever a family or a wording goes on."""
-    families = continued(families_of(previous), families_of(current))
-    wordings = continued(wordings_of(previous), wordings_of(current))
+def with_lasting_ids(
+    previous: FamilySet, current: FamilySet, taken: Collection[str] = ()
+) -> tuple[FamilySet, Continuation]:
+    """`current` under the ids of `previous` wherever a family or a wording goes on.
+
+    `taken` are ids of others that must not be given again.
+    """
+    families = continued(families_of(previous), families_of(current), taken)
+    wordings = continued(wordings_of(previous), wordings_of(current), taken)
     names = iter(wordings.ids)
     old_wordings = [w.wording_id for family in current.families for w in family.wordings]
     renamed: list[Family] = []
@@ -92,7 +97,7 @@ def _generation(
     return Generation(ids, members.prompt_no, group, shingles, np.repeat(owner, sizes).astype(np.int32))
 
 
-def continued(old: Generation, new: Generation) -> Continuation:
+def continued(old: Generation, new: Generation, taken: Collection[str] = ()) -> Continuation:
     """Which old id each new group carries on; `new.ids` are the ids that groups without a past get."""
     before, after, likeness, gone_on, cuts = _pairs(old, new)
     keeps: dict[int, int] = {}
@@ -110,7 +115,7 @@ def continued(old: Generation, new: Generation) -> Continuation:
             merged.setdefault(n, []).append(o)
         elif n not in keeps and n not in split:
             split[n] = o
-    ids = _unique(new.ids, {n: old.ids[o] for n, o in keeps.items()}, set(old.ids))
+    ids = _unique(new.ids, {n: old.ids[o] for n, o in keeps.items()}, {*old.ids, *taken})
     lineages = tuple(
         Lineage(
             continues=(old.ids[keeps[n]],) if n in keeps else (),

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from promptsim.families.describe import describe, members
-from promptsim.families.everyone import label_everyone
+from promptsim.families.everyone import DocumentsOf, label_everyone
 from promptsim.families.groups import group
 from promptsim.families.lineage import with_lasting_ids
 from promptsim.families.options import MineOptions
@@ -28,17 +28,20 @@ def mine(
     options: MineOptions = DEFAULTS,
     encode: Callable[[Sequence[str]], Floats] | None = None,
     previous: FamilySet | None = None,
+    documents_of: DocumentsOf | None = None,
 ) -> FamilySet:
     """Find the families among all distinct prompts.
 
     `encode` embeds short texts; with it reworded instructions become one family. `previous` is the last run's result:
-    families that go on keep its ids. `documents` is called more than once and must give the same prompts.
+    families that go on keep its ids. `documents` is called more than once and must give the same prompts;
+    `documents_of` reads some of them by number, if that is faster than reading all again.
     """
     total = int(np.count_nonzero(np.diff(incidence.prompt_no))) + 1 if len(incidence.prompt_no) else 0
-    everyone = label_everyone(documents, total, options)
+    some = documents_of or (lambda _: documents())
+    everyone = label_everyone(documents, some, total, options)
     groups, skipped = group(everyone, incidence, options)
     wide = spread(groups, incidence)
-    described = describe(documents, groups, everyone.cores, wide, encode, options)
+    described = describe(some, groups, everyone.cores, wide, encode, options)
     cuts = everyone.cuts | {"long_pairs_not_compared": skipped} | described.cuts
     result = FamilySet(
         described.families, members(groups, described), described.skeletons, {k: v for k, v in cuts.items() if v}

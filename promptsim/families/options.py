@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+RULES = "1"  # of mining: families found by other rules are not extended but mined anew
+
 
 @dataclass(frozen=True, slots=True)
 class MineOptions:
@@ -59,3 +61,4 @@ class MineOptions:
     max_pairs: int = 24_000_000  # meetings of two classes in a prompt; a lower max_classes is taken to stay below
     max_prompts: int = 1_000_000  # mined at once; the rest is assigned, and what stays over is mined again
     inspected: int = 64  # members of a family whose text is read for its template, the first by content
+    recalled: int = 50_000  # earlier prompts without a skeleton that a run after new ones mines again, at least

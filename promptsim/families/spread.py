@@ -27,14 +27,18 @@ class Spread:
 
 def spread(groups: Groups, incidence: Incidence) -> Spread:
     """Join the groups with the incidence."""
-    n = len(groups)
-    order = np.argsort(groups.prompt_no, kind="stable")
-    row = np.searchsorted(groups.prompt_no, incidence.prompt_no, sorter=order).clip(0, max(len(order) - 1, 0))
+    return spread_of(groups.prompt_no, groups.label, len(groups), incidence)
+
+
+def spread_of(prompt_no: Int64s, label: Int32s, n: int, incidence: Incidence) -> Spread:
+    """Join labels 0…n-1 of prompts (-1: none; a prompt once) with the incidence."""
+    order = np.argsort(prompt_no, kind="stable")
+    row = np.searchsorted(prompt_no, incidence.prompt_no, sorter=order).clip(0, max(len(order) - 1, 0))
     row = order[row] if len(order) else row
     known = np.zeros(len(row), np.bool_)
     if len(order):
-        known = (groups.prompt_no[row] == incidence.prompt_no) & (groups.label[row] >= 0)
-    group = groups.label[row[known]].astype(np.int64)
+        known = (prompt_no[row] == incidence.prompt_no) & (label[row] >= 0)
+    group = label[row[known]].astype(np.int64)
     first = np.full(n, np.iinfo(np.int64).max)
     last = np.full(n, np.iinfo(np.int64).min)
     np.minimum.at(first, group, incidence.first_seen[known])
@@ -43,5 +47,5 @@ def spread(groups: Groups, incidence: Incidence) -> Spread:
     events = np.bincount(group, weights=incidence.events[known], minlength=n).astype(np.int64)
     of = np.searchsorted(senders >> 32, np.arange(n + 1))
     accounts = (senders & 0xFFFFFFFF).astype(np.int32)
-    prompts = np.bincount(groups.label[groups.label >= 0], minlength=n)
+    prompts = np.bincount(label[label >= 0], minlength=n)
     return Spread(events, prompts, accounts, of, first, last)

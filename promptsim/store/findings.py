@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from promptsim.errors import NotFoundError, UsageError
-from promptsim.records import Family, FamilySet, Finding, Network, NetworkSet, Run, Skeleton
+from promptsim.records import Family, FamilySet, Finding, Mining, Network, NetworkSet, Run, Skeleton
 from promptsim.store import rows
 from promptsim.store.announcements import announce_run, flagged
 from promptsim.store.database import Connection, explained
@@ -24,10 +24,12 @@ SORTS = {
 class Findings(Memberships, Runs):
     """The current result: exactly what one run found, plus what ingest has put into its families since."""
 
-    def save_run(self, run: Run, families: FamilySet, networks: NetworkSet, *, covered: int) -> None:
+    def save_run(
+        self, run: Run, families: FamilySet, networks: NetworkSet, *, covered: int, whole: int = 0, rules: str = ""
+    ) -> None:
         """Replace the current result by this run's and record the run, in one transaction.
 
-        `covered` is the number of prompts that the run saw. BusyError when the run has lost its lease meanwhile.
+        See `Mining` for `covered`, `whole` and `rules`. BusyError when the run has lost its lease meanwhile.
         Findings of families are laid over the families; readers see the old result or the new one, never a mixture.
         """
         with self.database.writing() as connection:
@@ -39,7 +41,8 @@ class Findings(Memberships, Runs):
             keep_late(connection, late)
             _write_networks(connection, networks)
             self._put_run(connection, run)
-            connection.execute("REPLACE INTO meta VALUES ('covered_prompts', ?)", (covered,))
+            known = {"covered_prompts": covered, "mined_whole": whole, "mined_rules": rules}
+            connection.executemany("REPLACE INTO meta VALUES (?, ?)", known.items())
             note_ancestry(connection, families.families)
             announce_run(connection, run, flagged_before)
 
@@ -100,7 +103,13 @@ class Findings(Memberships, Runs):
 
     def covered_prompts(self) -> int:
         """How many prompts the last finished run saw; those from this number on are new since."""
-        return int(self._meta(self.database.reader(), "covered_prompts") or 0)
+        return self.mining().covered
+
+    def mining(self) -> Mining:
+        """What the last finished run had seen, and when all was last mined anew."""
+        connection = self.database.reader()
+        covered, whole, rules = (self._meta(connection, k) for k in ("covered_prompts", "mined_whole", "mined_rules"))
+        return Mining(int(covered or 0), int(whole or 0), str(rules or ""))
 
     def _all(self, sql: str, parameters: Iterable[object]) -> list[rows.Row]:
         with explained(self.home.database):

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import orjson
 
-from promptsim.records import Activity, Bools, DocumentBatch, Incidence, Int32s
-from promptsim.store.core import Core, blocks
+from promptsim.records import Activity, Bools, DocumentBatch, Incidence, Int32s, Int64s
+from promptsim.store.core import Core, blocks, chunks
 from promptsim.store.database import Connection, explained
 from promptsim.store.filters import as_text
 from promptsim.store.vectors import Halves
@@ -27,6 +27,16 @@ class Streams(Core):
             while rows := cursor.fetchmany(batch):
                 numbers, system, user = zip(*rows, strict=True)
                 yield DocumentBatch(np.array(numbers, dtype=np.int64), system, user)
+
+    def documents_of(self, numbers: Int64s) -> Iterator[DocumentBatch]:
+        """The prompts of these numbers, ascending, without the erased ones."""
+        for marks, some in chunks(np.unique(numbers).tolist()):
+            sql = f"SELECT prompt_no, system, user FROM prompts WHERE prompt_no IN ({marks}) AND fingerprint NOT NULL"
+            with self.snapshot() as connection, explained(self.home.database):
+                rows = connection.execute(sql + " ORDER BY prompt_no", some).fetchall()
+            if rows:
+                found, system, user = zip(*rows, strict=True)
+                yield DocumentBatch(np.array(found, dtype=np.int64), system, user)
 
     def vectors(self) -> Halves:
         """Row `prompt_no` of every prompt, mapped and read-only; zeros for erased ones."""

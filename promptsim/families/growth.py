@@ -1,0 +1,100 @@
+"""Known families + the members that they have now → the same families, counted again. A stage of `extend`.
+
+What a family is made from stays. A wording whose template was read from few members is read again when it has more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from promptsim.families import commonplace
+from promptsim.families.describe import EVIDENCE, texts_of
+from promptsim.families.everyone import DocumentsOf
+from promptsim.families.options import MineOptions
+from promptsim.families.spread import Spread, spread_of
+from promptsim.families.template import Template, extract
+from promptsim.records import Family, FamilySet, Incidence, Int32s, Int64s, Lineage, Members, Wording
+
+
+def grown(
+    previous: FamilySet, rows: Members, incidence: Incidence, documents_of: DocumentsOf, options: MineOptions
+) -> FamilySet:
+    """`previous` with the members `rows`, by prompt number; what has no member left is gone.
+
+    `family` and `wording` of the rows index the families of `previous`; `documents_of` reads prompts by number.
+    """
+    first = np.cumsum([0, *(len(family.wordings) for family in previous.families)])
+    group = first[rows.family] + rows.wording
+    prompts = np.bincount(group, minlength=int(first[-1]))
+    kept = np.flatnonzero(prompts)
+    label = (np.cumsum(prompts > 0) - 1)[group].astype(np.int32)
+    families, family = np.unique(np.searchsorted(first, kept, "right") - 1, return_inverse=True)
+    starts = np.searchsorted(family, np.arange(len(families) + 1))
+    place = (np.arange(len(kept)) - starts[family]).astype(np.int32)
+    of_row: Int32s = family.astype(np.int32)[label]
+
+    wide = spread_of(rows.prompt_no, label, len(kept), incidence)
+    templates = _read_again(previous, rows, label, prompts[kept], kept, documents_of, options)
+    known = [wording for family in previous.families for wording in family.wordings]
+    wordings = [_wording(known[at], wide, i, templates.get(i)) for i, at in enumerate(kept.tolist())]
+    whole = spread_of(rows.prompt_no, of_row, len(families), incidence)
+    now = tuple(
+        _family(previous.families[at], tuple(wordings[starts[i] : starts[i + 1]]), whole, i)
+        for i, at in enumerate(families.tolist())
+    )
+    go_on = {wording.wording_id for wording in wordings}
+    skeletons = tuple(skeleton for skeleton in previous.skeletons if skeleton.wording_id in go_on)
+    return FamilySet(now, replace(rows, family=of_row, wording=place[label]), skeletons, {})
+
+
+def _read_again(
+    previous: FamilySet,
+    rows: Members,
+    label: Int32s,
+    prompts: Int64s,
+    kept: Int64s,
+    documents_of: DocumentsOf,
+    options: MineOptions,
+) -> dict[int, Template]:
+    """New templates of the wordings that grew and had not been read from `inspected` members, by place in `kept`."""
+    first = np.cumsum([0, *(len(family.wordings) for family in previous.families)])
+    before = np.bincount(
+        first[previous.members.family] + previous.members.wording, minlength=int(first[-1])
+    )[kept]  # fmt: skip
+    chosen = (prompts > before) & (before < options.inspected)
+    if not chosen.any():
+        return {}
+    some = np.where(chosen[label], label, np.int32(-1)).astype(np.int32)
+    texts, _ = texts_of(documents_of, rows.prompt_no, some, len(kept), options.inspected)
+    return {i: extract(texts[i]) for i in np.flatnonzero(chosen).tolist()}
+
+
+def _wording(known: Wording, wide: Spread, i: int, template: Template | None) -> Wording:
+    counted = replace(known, event_count=int(wide.events[i]), account_count=len(wide.senders(i)))
+    return counted if template is None else replace(counted, template=template.text, slots=template.slots)
+
+
+def _family(known: Family, wordings: Sequence[Wording], whole: Spread, i: int) -> Family:
+    """The family as found, without what the networks room said of it: that is said anew."""
+    events, accounts = int(whole.events[i]), len(whole.senders(i))
+    weight = next((float(e.value) for e in known.evidence if e.name == commonplace.WEIGHT), 0.0)
+    own = tuple(e for e in known.evidence if e.name in EVIDENCE)
+    return Family(
+        family_id=known.family_id,
+        kind=known.kind,
+        role=known.role,
+        template=wordings[0].template,
+        slots=wordings[0].slots,
+        wordings=tuple(wordings),
+        event_count=events,
+        prompt_count=int(whole.prompts[i]),
+        account_count=accounts,
+        first_seen=int(whole.first_seen[i]),
+        last_seen=int(whole.last_seen[i]),
+        commonplace=commonplace.commonplace(weight, events, accounts),
+        evidence=commonplace.evidence(weight, events, accounts) + own,
+        lineage=Lineage(continues=(known.family_id,)),
+    )

@@ -1,0 +1,178 @@
+"""The last run's families + what is new since → families now, for work in proportion to the new.
+
+    new prompts ─► known skeletons ─► members of known families ───────────────────────┐
+                          └─► no skeleton ─┐                                           ├─► FamilySet
+    earlier prompts that nothing explained ┴─► mined, as `mine` does ─► new families ──┘
+
+What a known family is made from stays as it is. Earlier prompts without a skeleton are mined again beside the new ones,
+the newest first and at most so many: `cuts` says how many were passed over. A full run mines everything anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import fields, replace
+from typing import Protocol
+
+import numpy as np
+
+from promptsim.families.assignment import SkeletonIndex
+from promptsim.families.corpus import pieces
+from promptsim.families.everyone import Labelled, assigned, in_order
+from promptsim.families.growth import grown
+from promptsim.families.lineage import with_lasting_ids
+from promptsim.families.mine import DEFAULTS, mine
+from promptsim.families.options import MineOptions
+from promptsim.records import RELATIONS, Bools, DocumentBatch, FamilySet, Floats, Incidence, Int64s, Members
+
+TEMPLATE = RELATIONS.index("template")
+LOOSE = ("exact", "near-duplicate")  # kinds of families that a template found later may explain better
+
+
+class Archive(Protocol):
+    """All distinct prompts: those from a number on, and those of some numbers; both ascending."""
+
+    def documents(self, *, since_no: int) -> Iterator[DocumentBatch]: ...
+    def documents_of(self, numbers: Int64s) -> Iterator[DocumentBatch]: ...
+
+
+def extend(
+    archive: Archive,
+    incidence: Incidence,
+    previous: FamilySet,
+    *,
+    covered: int,
+    options: MineOptions = DEFAULTS,
+    encode: Callable[[Sequence[str]], Floats] | None = None,
+) -> FamilySet:
+    """The families of the last run, which saw the prompts below `covered`, brought up to date.
+
+    `incidence` is that of all prompts, old and new.
+    """
+    known = SkeletonIndex(previous.skeletons, options)
+    fresh = in_order(assigned(pieces(lambda: archive.documents(since_no=covered)), known, options))
+    earlier = _living(previous.members, incidence, covered)
+    again, passed_over = _mined_again(previous, earlier, incidence, fresh, covered, options)
+    rest = np.union1d(again, fresh.prompt_no[fresh.label < 0])
+    found = mine(lambda: archive.documents_of(rest), _part(incidence, rest), options=options, encode=encode)
+    found = _with_news(found, earlier, incidence, covered, options)
+    left = np.isin(earlier.prompt_no, found.members.prompt_no)
+    stayed = _joined(_rows(earlier, ~left), _as_members(previous, fresh))
+    old = grown(previous, stayed, incidence, archive.documents_of, options)
+    taken = _ids(old)
+    gone = np.array([family.family_id not in taken for family in previous.families], np.bool_)
+    replaced = _only(previous, _rows(earlier, left & gone[earlier.family]))
+    found, _ = with_lasting_ids(replaced, found, taken=taken)
+    return _together(old, found, {"earlier_prompts_not_mined_again": passed_over} if passed_over else {})
+
+
+def _with_news(
+    found: FamilySet, earlier: Members, incidence: Incidence, covered: int, options: MineOptions
+) -> FamilySet:
+    """The families with something new in them: a new prompt, or a copy that makes an earlier one a family.
+
+    The others only look like families because the rest of the traffic is not there; the whole run knew better.
+    """
+    numbers, senders = np.unique(incidence.prompt_no, return_counts=True)
+    copied = np.setdiff1d(numbers[senders >= options.exact_accounts], earlier.prompt_no)
+    news = (found.members.prompt_no >= covered) | np.isin(found.members.prompt_no, copied)
+    kept = np.zeros(len(found.families), np.bool_)
+    kept[found.members.family[news]] = True
+    return _only(found, _rows(found.members, kept[found.members.family]))
+
+
+def _living(members: Members, incidence: Incidence, covered: int) -> Members:
+    """Rows of prompts that the last run saw and that nobody has erased since."""
+    alive = np.zeros(covered + 1, np.bool_)
+    alive[np.minimum(incidence.prompt_no, covered)] = True
+    alive[covered] = False
+    return _rows(members, alive[np.minimum(members.prompt_no, covered)])
+
+
+def _mined_again(
+    previous: FamilySet, earlier: Members, incidence: Incidence, fresh: Labelled, covered: int, options: MineOptions
+) -> tuple[Int64s, int]:
+    """Earlier prompts to look at again, ascending, and how many others had no skeleton either.
+
+    Those that several accounts sent by now, and the newest; a family of near-duplicates is as new as its newest member
+    and goes as a whole.
+    """
+    senders = np.bincount(incidence.prompt_no[incidence.prompt_no < covered], minlength=covered)
+    alone = senders > 0
+    alone[earlier.prompt_no] = False
+    single = np.flatnonzero(alone)
+    loose = np.array([family.kind in LOOSE for family in previous.families], np.bool_)[earlier.family]
+    newest = np.zeros(len(previous.families), np.int64)
+    np.maximum.at(newest, earlier.family, earlier.prompt_no)
+    number = np.concatenate([single, earlier.prompt_no[loose]])
+    age = np.concatenate([single, newest[earlier.family[loose]]])
+    room = max(options.recalled, 2 * int((fresh.label < 0).sum()))
+    if len(number) > room:
+        number = number[age >= np.sort(age)[-room]]
+    chosen: Int64s = np.union1d(number, single[senders[single] >= options.exact_accounts])
+    return chosen, len(age) - len(chosen)
+
+
+def _part(incidence: Incidence, numbers: Int64s) -> Incidence:
+    """The rows of these prompts."""
+    wanted = np.isin(incidence.prompt_no, numbers)
+    return Incidence(*(getattr(incidence, field.name)[wanted] for field in fields(incidence)))
+
+
+def _as_members(previous: FamilySet, fresh: Labelled) -> Members:
+    """The new prompts that known skeletons explain, as rows of their families."""
+    place = {
+        wording.wording_id: (number, i)
+        for number, family in enumerate(previous.families)
+        for i, wording in enumerate(family.wordings)
+    }
+    owner = np.array([place[skeleton.wording_id] for skeleton in previous.skeletons], np.int32).reshape(-1, 2)
+    rows = np.flatnonzero(fresh.label >= 0)
+    label = fresh.label[rows]
+    return Members(
+        fresh.prompt_no[rows], owner[label, 0], owner[label, 1], np.full(len(rows), TEMPLATE, np.uint8),
+        fresh.filling[rows], fresh.place[rows],
+    )  # fmt: skip
+
+
+def _rows(members: Members, keep: Bools) -> Members:
+    """Some of the rows."""
+    known = _placed(members)
+    return Members(*(getattr(known, field.name)[keep] for field in fields(Members)))
+
+
+def _joined(one: Members, two: Members) -> Members:
+    """The rows of both, by prompt number."""
+    one, two = _placed(one), _placed(two)
+    order = np.argsort(np.concatenate([one.prompt_no, two.prompt_no]), kind="stable")
+    return Members(*(np.concatenate([getattr(one, f.name), getattr(two, f.name)])[order] for f in fields(Members)))
+
+
+def _placed(members: Members) -> Members:
+    """With `place` as an array (0: not known)."""
+    return members if members.place is not None else replace(members, place=np.zeros_like(members.relation))
+
+
+def _only(found: FamilySet, rows: Members) -> FamilySet:
+    """The families that have one of the rows, with those rows and no others."""
+    families, family = np.unique(rows.family, return_inverse=True)
+    some = tuple(found.families[number] for number in families.tolist())
+    names = {family.family_id for family in some}
+    skeletons = tuple(skeleton for skeleton in found.skeletons if skeleton.family_id in names)
+    return FamilySet(some, replace(rows, family=family.astype(np.int32)), skeletons, found.cuts)
+
+
+def _ids(found: FamilySet) -> set[str]:
+    """The ids of all families and wordings."""
+    wordings = {wording.wording_id for family in found.families for wording in family.wordings}
+    return wordings | {family.family_id for family in found.families}
+
+
+def _together(old: FamilySet, found: FamilySet, passed_over: dict[str, int]) -> FamilySet:
+    shifted = replace(found.members, family=found.members.family + np.int32(len(old.families)))
+    return FamilySet(
+        old.families + found.families,
+        _joined(old.members, shifted),
+        old.skeletons + found.skeletons,
+        {**found.cuts, **passed_over},
+    )
