@@ -1,0 +1,125 @@
+"""A run over what is new, as a specification: who joins, what is found, what stays, held against a run over all."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from promptsim.families.increment import extend
+from promptsim.families.mine import mine
+from promptsim.families.options import MineOptions
+from promptsim.records import DocumentBatch, FamilySet, Incidence, Int64s
+from tests.test_families_mine import OTHER, REVIEW, SUMMARY, families_of, filled, source, strangers
+
+KNOWN = [*filled(SUMMARY, 20, 1), *filled(REVIEW, 20, 2), *strangers(40, 3)]
+
+
+class Texts:
+    """An archive over a list."""
+
+    def __init__(self, prompts: Sequence[str], erased: Sequence[int] = ()) -> None:
+        self.prompts, self.erased = prompts, set(erased)
+
+    def documents(self, *, since_no: int = 0) -> Iterator[DocumentBatch]:
+        return self.documents_of(np.arange(since_no, len(self.prompts)))
+
+    def documents_of(self, numbers: Int64s) -> Iterator[DocumentBatch]:
+        kept = [number for number in sorted(numbers.tolist()) if number not in self.erased]
+        for lo in range(0, len(kept), 7):
+            some = kept[lo : lo + 7]
+            yield DocumentBatch(np.array(some, np.int64), ("",) * len(some), tuple(self.prompts[i] for i in some))
+
+
+def extended(
+    before: Sequence[str],
+    new: Sequence[str],
+    senders: Sequence[Sequence[int]] | None = None,
+    erased: Sequence[int] = (),
+    options: MineOptions | None = None,
+) -> tuple[FamilySet, FamilySet]:
+    """The families of `before`, and those after `new` came; `senders` are of all prompts."""
+    options = options or MineOptions()
+    old = mine(*source(before), options=options)
+    _, incidence = source([*before, *new], senders)
+    left = ~np.isin(incidence.prompt_no, list(erased))
+    columns = (incidence.prompt_no, incidence.account_no, incidence.events, incidence.first_seen, incidence.last_seen)
+    incidence = Incidence(*(column[left] for column in columns))
+    archive = Texts([*before, *new], erased)
+    return old, extend(archive, incidence, old, covered=len(before), options=options)
+
+
+def partition(found: FamilySet) -> set[frozenset[int]]:
+    members: dict[int, set[int]] = {}
+    for prompt, family in zip(found.members.prompt_no.tolist(), found.members.family.tolist(), strict=True):
+        members.setdefault(family, set()).add(prompt)
+    return {frozenset(some) for some in members.values()}
+
+
+def test_new_members_join_the_family_under_its_id_and_are_counted() -> None:
+    old, now = extended(KNOWN, filled(SUMMARY, 5, 4))
+    before = {family.template: family for family in old.families}
+    after = {family.template: family for family in now.families}
+    summary = next(template for template in after if template.startswith("Summarise"))
+    assert after[summary].family_id == before[summary].family_id
+    assert (before[summary].prompt_count, after[summary].prompt_count) == (20, 25)
+    assert (after[summary].event_count, after[summary].account_count) == (25, 25)
+    assert after[summary].wordings[0].event_count == 25
+    assert after[summary].last_seen == (len(KNOWN) + 4) * 10 + 5
+    assert after[summary].lineage.continues == (before[summary].family_id,)
+    review = next(template for template in after if template.startswith("You review"))
+    assert after[review].event_count == before[review].event_count == 20
+
+
+def test_a_new_template_is_found_with_the_earlier_prompts_that_nothing_explained() -> None:
+    first = filled(OTHER, 3, 5)  # too few to be a family yet
+    old, now = extended([*KNOWN, *first], filled(OTHER, 4, 6))
+    assert not any(family.template.startswith("Write a limerick") for family in old.families)
+    limericks = [p for p, template in families_of(now).items() if template.startswith("Write a limerick")]
+    assert limericks == [80, 81, 82, 83, 84, 85, 86]
+
+
+def test_the_families_are_those_of_a_run_over_all() -> None:
+    rng = random.Random(9)
+    new = [*filled(SUMMARY, 10, 7), *filled(OTHER, 12, 8), *strangers(20, 9)]
+    rng.shuffle(new)
+    _, now = extended(KNOWN, new)
+    whole = mine(*source([*KNOWN, *new]))
+    assert partition(now) == partition(whole)
+    assert {f.template for f in now.families} == {f.template for f in whole.families}
+
+
+def test_a_known_text_from_a_second_account_becomes_a_family_of_copies() -> None:
+    lone = 45
+    senders: list[list[int]] = [[i] for i in range(len(KNOWN) + 1)]
+    senders[lone] = [lone, 999]
+    old, now = extended(KNOWN, strangers(1, 11), senders)
+    assert lone not in families_of(old)
+    copies = [family for family in now.families if family.kind == "exact"]
+    assert [(f.template, f.event_count, f.account_count) for f in copies] == [(KNOWN[lone], 2, 2)]
+
+
+def test_without_news_nothing_is_found_anew() -> None:
+    """Mining the leftovers by themselves must not find what the run over all did not."""
+    old, now = extended(KNOWN, strangers(3, 12))
+    assert partition(now) == partition(old)
+    assert [family.family_id for family in now.families] == [family.family_id for family in old.families]
+
+
+def test_what_was_erased_is_counted_no_more_and_an_empty_family_is_gone() -> None:
+    _, now = extended(KNOWN, filled(SUMMARY, 2, 13), erased=[*range(15), *range(20, 40)])
+    assert [(f.template[:9], f.prompt_count) for f in now.families] == [("Summarise", 7)]
+    assert set(families_of(now)) == {15, 16, 17, 18, 19, 80, 81}
+
+
+@pytest.mark.parametrize("recalled", [4, 1_000])
+def test_only_the_newest_leftovers_are_mined_again_and_the_others_are_counted(recalled: int) -> None:
+    first = filled(OTHER, 4, 14)
+    options = replace(MineOptions(), recalled=recalled)
+    _, now = extended([*first, *KNOWN], filled(OTHER, 2, 15), options=options)
+    found = [p for p, template in families_of(now).items() if template.startswith("Write a limerick")]
+    assert found == ([] if recalled == 4 else [0, 1, 2, 3, 84, 85])
+    assert now.cuts.get("earlier_prompts_not_mined_again", 0) == (40 if recalled == 4 else 0)
