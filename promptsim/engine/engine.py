@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +17,8 @@ from promptsim.engine.ingestion import IngestReport
 from promptsim.engine.judgement import decide, judged
 from promptsim.engine.matching import Match, Matcher, match
 from promptsim.engine.searching import Found, Query
-from promptsim.errors import UsageError
-from promptsim.index.index import Index
+from promptsim.errors import BusyError, UsageError
+from promptsim.index.index import TAIL_ROWS, Index
 from promptsim.intake.event import parse_events, parse_prompt
 from promptsim.intake.problems import BadEvent
 from promptsim.progress import Progress, Silent
@@ -109,6 +110,7 @@ class Engine:
 
         report = ingestion.ingest_events(self._store, self._encoder, good())
         report.reject(rejected)
+        self._index_many(report.new_prompts)
         return report
 
     def ingest_files(
@@ -121,9 +123,18 @@ class Engine:
         progress: Progress | None = None,
     ) -> IngestReport:
         """Read and store files; see `promptsim.engine.ingestion.ingest_files`."""
-        return ingestion.ingest_files(
+        report = ingestion.ingest_files(
             self._store, self._encoder, sources, format=format, mapping=mapping, rejects=rejects, progress=progress
         )
+        self._index_many(report.new_prompts, progress)
+        return report
+
+    def _index_many(self, prompts: int, progress: Progress | None = None) -> None:
+        """Fold many new prompts into the index now rather than before the next search; a few wait for it."""
+        if prompts <= TAIL_ROWS:
+            return
+        with suppress(BusyError):  # another process is building it: it, or the next search, takes these too
+            self._refresh(progress)
 
     # ---------------------------------------------------------------- search
     def search(
@@ -174,7 +185,7 @@ class Engine:
             self._matcher = wanted, Matcher(self._store.skeletons())
         return self._matcher[1]
 
-    def _refresh(self) -> None:
+    def _refresh(self, progress: Progress | None = None) -> None:
         """See what any process has stored since; fold the newest prompts into the index when there are many."""
         version = self._store.version()
         if version == self._seen:
@@ -182,14 +193,14 @@ class Engine:
         self._seen = version
         self._index.refresh(self._store.vectors(), self._store.alive())
         if self._index.needs_rebuild:
-            self._index.rebuild()
+            self._index.rebuild(progress)
 
     # ---------------------------------------------------------------- clustering and its results
     def cluster(self, *, full: bool = False, progress: Progress | None = None) -> Run:
         """One clustering run: families, then networks. BusyError while another process runs one."""
         from promptsim.engine import clustering  # brings all of statistics with it, which no search needs
 
-        self._refresh()
+        self._refresh(progress)
         return clustering.run_clustering(self._store, self._encoder, full=full, progress=progress or Silent())
 
     def families(

@@ -101,7 +101,7 @@ class SharedEngine(Engine):
         return engine
 
     # ---------------------------------------------------------------- the index
-    def _refresh(self) -> None:
+    def _refresh(self, progress: Progress | None = None) -> None:
         """Nothing: `catch_up` does it outside of the searches."""
 
     def catch_up(self, *, force: bool = False) -> None:

@@ -60,7 +60,8 @@ def _codes(text: str) -> npt.NDArray[np.uint32]:
 
 def _without_long_runs(text: str) -> tuple[str, int]:
     """At most MAX_MARKS combining marks in a row; a run that long shows in two neighbours of a thin sample."""
-    if len(text) <= MAX_MARKS or not _near_marks().search(text[:: MAX_MARKS // 2]):
+    sample = text[:: MAX_MARKS // 2]
+    if len(text) <= MAX_MARKS or _marks().isdisjoint(sample) or not _near_marks().search(sample):
         return text, 0
     codes = _codes(text)
     mark = _is_mark()[np.minimum(codes, _END)]
@@ -117,6 +118,11 @@ def _is_mark() -> Bools:
     for code in _concerned():
         mark[code] = unicodedata.combining(chr(code)) != 0
     return mark
+
+
+@cache
+def _marks() -> frozenset[str]:
+    return frozenset(map(chr, np.flatnonzero(_is_mark()).tolist()))
 
 
 @cache
