@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from promptsim.encode.encoder import Encoder
+from promptsim.engine.placing import place
 from promptsim.engine.watching import watch
 from promptsim.intake.formats import read
 from promptsim.intake.rejects import RejectsWriter
@@ -136,6 +137,9 @@ def store_batch(
     }
     vectors = encoder.encode(list(fresh.values()))
     done = store.append(events, prints, dict(zip(fresh, vectors, strict=True)))
+    if fresh:
+        texts = {key: (event.system, event.user) for key, event in zip(prints, events, strict=True) if key in fresh}
+        place(store, store.lookup(list(texts)), list(texts.values()))
     if done.accepted:
         watch(store)
     return done

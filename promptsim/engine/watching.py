@@ -1,26 +1,23 @@
 """Events just stored → accounts that turn up in a family judged coordinated → one alert for each.
 
-events since the mark ─► prompts of known families, new prompts matched against the skeletons ─► who is new there
+events since the mark ─► those of prompts in coordinated families (`placing` put new ones there) ─► who is new there
 
 Costs one look at `meta` for a batch while no family is judged coordinated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from hashlib import blake2b
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from promptsim.families.assignment import SkeletonIndex
-from promptsim.records import RELATIONS, Int64s, Prompt
+from promptsim.engine.placing import place
+from promptsim.records import Int64s
 from promptsim.store.store import Store
 from promptsim.store.watching import EventBlock, Join
 
 BLOCK = 50_000  # events looked at in one go
-Late = tuple[int, int, str, int, int, int]
 
 
 @dataclass
@@ -28,8 +25,6 @@ class Watch:
     """The coordinated families of one run under the verdicts so far, and who is known in each."""
 
     families: frozenset[str]
-    index: SkeletonIndex  # of all families: what fits another one better is not the coordinated one's
-    wordings: dict[str, tuple[str, int]]  # of coordinated families: wording → family, its number in it
     known: dict[str, Int64s] = field(default_factory=dict)
 
 
@@ -88,13 +83,7 @@ def _current(store: Store) -> Watch:
     state = ("" if last is None else last.run_id, store.counts().verdicts)
     kept = _watches.get(store)
     if kept is None or kept[0] != state:
-        families = frozenset(store.coordinated_families())
-        skeletons = [s for s in store.skeletons() if len(s.shingles)] if families else []
-        made = Watch(families, SkeletonIndex(skeletons), {})
-        for family in sorted(families):
-            for number, wording in enumerate(store.family(family).wordings):
-                made.wordings[wording.wording_id] = family, number
-        kept = state, made
+        kept = state, Watch(frozenset(store.coordinated_families()))
         _watches[store] = kept
     return kept[1]
 
@@ -129,31 +118,13 @@ def _holds(ascending: Int64s, value: int) -> bool:
 
 
 def _families_of(store: Store, current: Watch, prompts: Int64s) -> dict[int, list[str]]:
-    """The coordinated families of each prompt; prompts that no run has seen are matched, and become members."""
+    """The coordinated families of each prompt that is in one."""
     members = store.families_of(prompts)
     covered = store.covered_prompts()
-    fresh = [number for number in prompts.tolist() if number >= covered and number not in members]
+    missing = [number for number in prompts.tolist() if number >= covered and number not in members]
+    if missing:  # nothing explains them, or ingest was killed before it asked
+        fresh = store.prompts(missing)
+        place(store, np.array([p.prompt_no for p in fresh], np.int64), [(p.system, p.user) for p in fresh])
+        members = {**members, **store.families_of(missing)}
     found = {number: [m.family_id for m in some if m.family_id in current.families] for number, some in members.items()}
-    late: list[Late] = []
-    for prompt, wording in _matched(current, store.prompts(fresh)):
-        family = current.wordings[wording][0]
-        found[prompt.prompt_no] = [family]
-        number = current.wordings[wording][1]
-        late.append((prompt.prompt_no, 0, family, number, RELATIONS.index("template"), _filling(prompt.text)))
-    if late:
-        store.add_members(late)
-    return found
-
-
-def _matched(current: Watch, prompts: Sequence[Prompt]) -> Iterator[tuple[Prompt, str]]:
-    """Prompts made from a coordinated family's text, with the wording; a text that fits another one better is not."""
-    labels = current.index.assign([(prompt.system, prompt.user) for prompt in prompts]).skeleton.tolist()
-    for prompt, label in zip(prompts, labels, strict=True):
-        wording = current.index.skeletons[label].wording_id if label >= 0 else ""
-        if wording in current.wordings:
-            yield prompt, wording
-
-
-def _filling(text: str) -> int:
-    """Different texts count as differently filled; the next run says more."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "little")
+    return {number: families for number, families in found.items() if families}

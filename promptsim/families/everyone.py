@@ -133,15 +133,15 @@ def assigned(some: Iterable[Piece], found: Known, options: MineOptions) -> list[
 
 def in_order(parts: list[Labelled]) -> Labelled:
     """Several parts as one, sorted by content."""
-    digest = np.concatenate([part.digest for part in parts])
+    digest = np.concatenate([np.empty(0, np.uint64), *(part.digest for part in parts)])
     order = np.argsort(digest, kind="stable")
     return Labelled(
-        np.concatenate([part.prompt_no for part in parts])[order],
+        np.concatenate([np.empty(0, np.int64), *(part.prompt_no for part in parts)])[order],
         digest[order],
-        np.concatenate([part.label for part in parts])[order],
-        np.concatenate([part.filling for part in parts])[order],
-        np.concatenate([part.place for part in parts])[order],
-        np.concatenate([part.length for part in parts])[order],
+        np.concatenate([np.empty(0, np.int32), *(part.label for part in parts)])[order],
+        np.concatenate([np.empty(0, np.uint64), *(part.filling for part in parts)])[order],
+        np.concatenate([np.empty(0, np.uint8), *(part.place for part in parts)])[order],
+        np.concatenate([np.empty(0, np.int32), *(part.length for part in parts)])[order],
     )
 
 

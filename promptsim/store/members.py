@@ -60,6 +60,12 @@ class Memberships(Reading):
         }
         return {number: memberships for number, memberships in named.items() if memberships}
 
+    def wordings(self) -> dict[str, tuple[str, int]]:
+        """Every wording of the last run: its family and its number there."""
+        with self.snapshot() as connection, explained(self.home.database):
+            names = self._family_names(connection, None)
+        return {wording: (family, i) for family, wordings in names.values() for i, wording in enumerate(wordings)}
+
     def family_prompts(self, family_id: str) -> Int64s:
         """The numbers of a family's prompts, ascending; erased ones are left out."""
         with self.snapshot() as connection, explained(self.home.database):
