@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
+import msgspec
 import numpy as np
+import orjson
 
 from promptsim.records import Evidence, Family, Finding, Lineage, Network, Run, Skeleton, Slot, Verdict, Wording
 
@@ -29,7 +31,16 @@ VERDICT_COLUMNS = 'verdict_id, subject_id, verdict, reason, "by", time, state, c
 
 
 def to_json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain)
+    """Records become objects by their fields' names."""
+    plain = msgspec.to_builtins(value, enc_hook=_plain)
+    return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
+
+
+def _loaded(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:  # an infinite figure, which JSON has not but Python writes
+        return json.loads(text)
 
 
 def _plain(value: Any) -> object:
@@ -50,8 +61,8 @@ def family_to_row(family: Family) -> Row:
         family.kind,
         family.role,
         family.template,
-        to_json([asdict(slot) for slot in family.slots]),
-        to_json([asdict(wording) for wording in family.wordings]),
+        to_json(family.slots),
+        to_json(family.wordings),
         *map(int, counts),
         float(family.commonplace),
         int(family.flagged),
@@ -60,15 +71,15 @@ def family_to_row(family: Family) -> Row:
         evidence_to_json(family.evidence),
         family.status,
         to_json(family.network_ids),
-        to_json(asdict(family.lineage)),
+        to_json(family.lineage),
     )
 
 
 def family_from_row(row: Row) -> Family:
     values = dict(zip(FAMILY_COLUMNS.split(", "), row, strict=True))
-    values["slots"] = _slots(json.loads(values["slots"]))
-    values["wordings"] = tuple(_wording(item) for item in json.loads(values["wordings"]))
-    values["lineage"] = _lineage(json.loads(values["lineage"]))
+    values["slots"] = _slots(_loaded(values["slots"]))
+    values["wordings"] = tuple(_wording(item) for item in _loaded(values["wordings"]))
+    values["lineage"] = _lineage(_loaded(values["lineage"]))
     return Family(**_claim(values))
 
 
@@ -77,7 +88,7 @@ def _claim(values: dict[str, Any]) -> dict[str, Any]:
     values["flagged"] = bool(values["flagged"])
     values["evidence"] = evidence_from_json(values["evidence"])
     if "network_ids" in values:
-        values["network_ids"] = tuple(json.loads(values["network_ids"]))
+        values["network_ids"] = tuple(_loaded(values["network_ids"]))
     return values
 
 
@@ -110,11 +121,11 @@ def with_finding(family: Family, finding: Finding | None) -> Family:
 
 # ------------------------------------------------------------------ evidence, findings, networks
 def evidence_to_json(evidence: Sequence[Evidence]) -> str:
-    return to_json([asdict(item) for item in evidence])
+    return to_json(tuple(evidence))
 
 
 def evidence_from_json(text: str) -> tuple[Evidence, ...]:
-    return tuple(Evidence(**item) for item in json.loads(text))
+    return tuple(Evidence(**item) for item in _loaded(text))
 
 
 def finding_to_row(finding: Finding) -> Row:
@@ -145,8 +156,8 @@ def network_to_row(network: Network) -> Row:
 def network_from_row(row: Row) -> Network:
     values = dict(zip(NETWORK_COLUMNS.split(", "), row, strict=True))
     for name in ("account_ids", "family_ids"):
-        values[name] = tuple(json.loads(values[name]))
-    values["membership"] = json.loads(values["membership"])
+        values[name] = tuple(_loaded(values[name]))
+    values["membership"] = _loaded(values["membership"])
     return Network(**_claim(values))
 
 
@@ -170,7 +181,7 @@ def run_from_row(row: Row) -> Run:
     values = dict(zip(RUN_COLUMNS.split(", "), row, strict=True))
     values["full"] = bool(values["full"])
     for name in ("counts", "seconds", "changes"):
-        values[name] = json.loads(values[name])
+        values[name] = _loaded(values[name])
     return Run(**values)
 
 
