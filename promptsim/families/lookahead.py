@@ -15,11 +15,18 @@ from typing import TypeVar
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-THREADS = max(1, min(4, os.cpu_count() or 1))
+MOST_THREADS = 4
 
 
-def mapped(work: Callable[[Item], Result], items: Iterable[Item], threads: int = THREADS) -> Iterator[Result]:
+def allowed_threads() -> int:
+    """As many as there are cores, or as OMP_NUM_THREADS leaves this process, as for every numeric library."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(MOST_THREADS, int(told) if told.isdigit() else os.cpu_count() or 1))
+
+
+def mapped(work: Callable[[Item], Result], items: Iterable[Item], threads: int | None = None) -> Iterator[Result]:
     """`map` with at most `threads` items being worked on and as many finished ones waiting."""
+    threads = threads or allowed_threads()
     waiting: deque[Future[Result]] = deque()
     with ThreadPoolExecutor(threads, "families") as pool:
         for item in items:
