@@ -14,13 +14,20 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
+SOON = 0.5  # seconds after which a rate says something
+
 
 class _Bar:
     def __init__(self, bars: Bars, task: TaskID) -> None:
         self._bars, self._task = bars, task
+        self._started, self._done = time.monotonic(), 0
 
     def advance(self, steps: int) -> None:
         self._bars.advance(self._task, steps)
+        self._done += steps
+        seconds = time.monotonic() - self._started
+        if seconds > SOON:
+            self._bars.update(self._task, rate=f"{self._done / seconds:,.0f}/s")
 
 
 class Drawn:
@@ -32,9 +39,10 @@ class Drawn:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Bars
 
-        columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        rate = TextColumn("{task.fields[rate]}")
+        columns = (TextColumn("{task.description:<28}"), BarColumn(), MofNCompleteColumn(), rate, TimeRemainingColumn())
         with Bars(*columns, console=Console(stderr=True), transient=False) as bars:
-            yield _Bar(bars, bars.add_task(name, total=total))
+            yield _Bar(bars, bars.add_task(name, total=total, rate=""))
 
 
 class Lines:

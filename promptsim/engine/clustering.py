@@ -45,9 +45,14 @@ class Clock:
     @contextmanager
     def stage(self, name: str, progress: Progress) -> Iterator[None]:
         """Time one stage and show it."""
-        started = time.perf_counter()
-        with progress.stage(name):
+        with self.timed(name), progress.stage(name):
             yield
+
+    @contextmanager
+    def timed(self, name: str) -> Iterator[None]:
+        """Time what shows stages of its own."""
+        started = time.perf_counter()
+        yield
         self.seconds[name] = time.perf_counter() - started
 
 
@@ -66,8 +71,8 @@ def run_clustering(store: Store, encoder: Encoder, *, full: bool, progress: Prog
                 previous, networks_before = store.family_set(), store.networks()
             last = store.mining()
             whole = full or not can_be_extended(last, covered)
-            with clock.stage("finding families" if whole else "finding what is new", progress):
-                found = _found(store, encoder, incidence, previous, None if whole else last.covered)
+            with clock.timed("finding families" if whole else "finding what is new"):
+                found = _found(store, encoder, incidence, previous, None if whole else last.covered, progress)
             with clock.stage("linking accounts", progress):
                 linked = link(found.families, found.members, activity, previous=networks_before)
         started = time.perf_counter()
@@ -84,12 +89,20 @@ def run_clustering(store: Store, encoder: Encoder, *, full: bool, progress: Prog
     return finished
 
 
-def _found(store: Store, encoder: Encoder, incidence: Incidence, previous: FamilySet, covered: int | None) -> FamilySet:
+def _found(
+    store: Store,
+    encoder: Encoder,
+    incidence: Incidence,
+    previous: FamilySet,
+    covered: int | None,
+    progress: Progress,
+) -> FamilySet:
     """All mined anew, under the ids of the run before; or what that run `covered`, with what is new."""
     if covered is not None:
-        return extend(store, incidence, previous, covered=covered, encode=encoder.encode)
+        return extend(store, incidence, previous, covered=covered, encode=encoder.encode, progress=progress)
     return mine(
-        store.documents, incidence, encode=encoder.encode, previous=previous, documents_of=store.documents_of
+        store.documents, incidence, encode=encoder.encode, previous=previous, documents_of=store.documents_of,
+        progress=progress,
     )  # fmt: skip
 
 

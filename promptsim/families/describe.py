@@ -16,6 +16,7 @@ from promptsim.families.options import MineOptions
 from promptsim.families.spread import Spread
 from promptsim.families.template import Template, extract, joined, verbatim
 from promptsim.families.wordings import Grouping, group_wordings
+from promptsim.progress import Progress, Stage
 from promptsim.records import (
     RELATIONS,
     Evidence,
@@ -75,23 +76,25 @@ def describe(
     wide: Spread,
     encode: Callable[[Sequence[str]], Floats] | None,
     options: MineOptions,
+    progress: Progress,
 ) -> Described:
     """Every group with its template; groups that say the same in other words become one family."""
-    texts, unread = texts_of(documents_of, groups.prompt_no, groups.label, len(groups), options.inspected)
-    templates = [
-        verbatim(*some[0]) if kind == EXACT else extract(some) for some, kind in zip(texts, groups.kind, strict=True)
-    ]
+    with progress.stage("reading templates", len(groups)) as stage:
+        texts, unread = texts_of(documents_of, groups.prompt_no, groups.label, len(groups), options.inspected)
+        templates = [_template(some, kind, stage) for some, kind in zip(texts, groups.kind.tolist(), strict=True)]
+        del texts
     plain = [
         commonplace.commonplace(float(groups.weight[g]), int(wide.events[g]), len(wide.senders(g)))
         for g in range(len(groups))
     ]
-    grouping = group_wordings(
-        [template.text for template in templates],
-        [wide.senders(g) for g in range(len(groups))],
-        encode=encode,
-        varied=[bool(kind == TEMPLATE) for kind in groups.kind],
-        commonplace=[value >= options.commonplace for value in plain],
-    )
+    with progress.stage("comparing templates"):
+        grouping = group_wordings(
+            [template.text for template in templates],
+            [wide.senders(g) for g in range(len(groups))],
+            encode=encode,
+            varied=[bool(kind == TEMPLATE) for kind in groups.kind],
+            commonplace=[value >= options.commonplace for value in plain],
+        )
     family, wording, order = _numbered(grouping, wide)
     families = tuple(_family(parts, groups, templates, wide, grouping) for parts in order)
     ids = [found.family_id for found in families]
@@ -101,6 +104,11 @@ def describe(
     )
     cuts = dict(grouping.cuts) | ({"members_not_read_for_templates": unread} if unread else {})
     return Described(families, skeletons, family, wording, len(grouping.joins), cuts)
+
+
+def _template(texts: Texts, kind: int, stage: Stage) -> Template:
+    stage.advance(1)
+    return verbatim(*texts[0]) if kind == EXACT else extract(texts)
 
 
 def _numbered(grouping: Grouping, wide: Spread) -> tuple[Int32s, Int32s, list[list[int]]]:

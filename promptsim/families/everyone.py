@@ -22,6 +22,7 @@ from promptsim.families.lookahead import mapped
 from promptsim.families.options import MineOptions
 from promptsim.families.postings import Postings, assign
 from promptsim.families.repair import repair
+from promptsim.progress import Progress, Stage
 from promptsim.records import Bools, DocumentBatch, Int32s, Int64s, UInt8s, UInt64s
 
 Documents = Callable[[], Iterator[DocumentBatch]]
@@ -65,33 +66,55 @@ class Known(Protocol):
     def stands(self) -> Bools: ...
 
 
-def label_everyone(documents: Documents, documents_of: DocumentsOf, total: int, options: MineOptions) -> Everyone:
+def label_everyone(
+    documents: Documents, documents_of: DocumentsOf, total: int, options: MineOptions, progress: Progress
+) -> Everyone:
     """Mine all prompts if there are at most `max_prompts`; else a sample, twice."""
     if total <= options.max_prompts:
-        corpus = read(documents, options.max_tokens)
-        found = discover(corpus, options)
+        with progress.stage("reading prompts", total) as stage:
+            corpus = read(counted(documents, stage), options.max_tokens)
+        with progress.stage("finding shared text"):
+            found = discover(corpus, options)
         return Everyone(labelled_by(corpus, found, options), found.cores, corpus, _cuts([corpus], [found]))
     sampled, seen = below(options.max_prompts / total), Digests()
-    corpus = read(documents, options.max_tokens, sampled, seen)
-    found = discover(corpus, options)
+    with progress.stage("reading a sample", total) as stage:
+        corpus = read(counted(documents, stage), options.max_tokens, sampled, seen)
+    with progress.stage("finding shared text"):
+        found = discover(corpus, options)
     first_cuts = _cuts([corpus], [found])
     parts = [labelled_by(corpus, found, options)]
     del corpus
-    parts += assigned(pieces(documents, seen, lambda digest: ~sampled(digest)), found, options)
+    with progress.stage("assigning the others", total) as stage:
+        parts += assigned(pieces(counted(documents, stage), seen, lambda digest: ~sampled(digest)), found, options)
     everyone = in_order(parts)
     left = everyone.digest[everyone.label < 0]
     second_sample = below(min(options.max_prompts / max(len(left), 1), 1.0), turn=True)
     chosen = np.sort(everyone.prompt_no[(everyone.label < 0) & second_sample(everyone.digest)])
     wanted = everyone.digest[(everyone.label < 0) & second_sample(everyone.digest)]
-    second = read(lambda: documents_of(chosen), options.max_tokens, lambda digest: among(digest, wanted), seen)
-    again = discover(second, options)
+    with progress.stage("reading what is left", len(chosen)) as stage:
+        some = counted(lambda: documents_of(chosen), stage)
+        second = read(some, options.max_tokens, lambda digest: among(digest, wanted), seen)
+    with progress.stage("finding shared text in it"):
+        again = discover(second, options)
     cuts = summed(first_cuts, _cuts([second], [again]), {"prompts_left_unmined": max(len(left) - len(second), 0)})
     parts = [labelled_by(second, again, options)]
     if len(second) < len(left):
-        rest = pieces(documents, seen, lambda digest: among(digest, left) & ~second_sample(digest))
-        parts += assigned(rest, again, options)
+        with progress.stage("assigning the rest", total) as stage:
+            rest = lambda digest: among(digest, left) & ~second_sample(digest)  # noqa: E731
+            parts += assigned(pieces(counted(documents, stage), seen, rest), again, options)
     late = in_order(parts)
     return Everyone(_updated(everyone, late, len(found.cores)), joined_cores(found.cores, again.cores), second, cuts)
+
+
+def counted(documents: Documents, stage: Stage) -> Documents:
+    """The same documents, told of as they are read."""
+
+    def told() -> Iterator[DocumentBatch]:
+        for batch in documents():
+            stage.advance(len(batch.prompt_no))
+            yield batch
+
+    return told
 
 
 def below(share: float, *, turn: bool = False) -> Wanted:

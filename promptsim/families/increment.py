@@ -18,11 +18,12 @@ import numpy as np
 
 from promptsim.families.assignment import SkeletonIndex
 from promptsim.families.corpus import pieces
-from promptsim.families.everyone import Labelled, assigned, in_order
+from promptsim.families.everyone import Labelled, assigned, counted, in_order
 from promptsim.families.growth import grown
 from promptsim.families.lineage import with_lasting_ids
 from promptsim.families.mine import DEFAULTS, mine
 from promptsim.families.options import MineOptions
+from promptsim.progress import Progress, Silent
 from promptsim.records import RELATIONS, Bools, DocumentBatch, FamilySet, Floats, Incidence, Int64s, Members
 
 TEMPLATE = RELATIONS.index("template")
@@ -44,21 +45,28 @@ def extend(
     covered: int,
     options: MineOptions = DEFAULTS,
     encode: Callable[[Sequence[str]], Floats] | None = None,
+    progress: Progress | None = None,
 ) -> FamilySet:
     """The families of the last run, which saw the prompts below `covered`, brought up to date.
 
     `incidence` is that of all prompts, old and new.
     """
+    progress = progress or Silent()
     known = SkeletonIndex(previous.skeletons, options)
-    fresh = in_order(assigned(pieces(lambda: archive.documents(since_no=covered)), known, options))
+    with progress.stage("assigning what is new") as stage:
+        new = counted(lambda: archive.documents(since_no=covered), stage)
+        fresh = in_order(assigned(pieces(new), known, options))
     earlier = _living(previous.members, incidence, covered)
     again, passed_over = _mined_again(previous, earlier, incidence, fresh, covered, options)
     rest = np.union1d(again, fresh.prompt_no[fresh.label < 0])
-    found = mine(lambda: archive.documents_of(rest), _part(incidence, rest), options=options, encode=encode)
+    found = mine(
+        lambda: archive.documents_of(rest), _part(incidence, rest), options=options, encode=encode, progress=progress
+    )
     found = _with_news(found, earlier, incidence, covered, options)
     left = np.isin(earlier.prompt_no, found.members.prompt_no)
     stayed = _joined(_rows(earlier, ~left), _as_members(previous, fresh))
-    old = grown(previous, stayed, incidence, archive.documents_of, options)
+    with progress.stage("counting again"):
+        old = grown(previous, stayed, incidence, archive.documents_of, options)
     taken = _ids(old)
     gone = np.array([family.family_id not in taken for family in previous.families], np.bool_)
     replaced = _only(previous, _rows(earlier, left & gone[earlier.family]))

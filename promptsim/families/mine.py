@@ -16,6 +16,7 @@ from promptsim.families.groups import group
 from promptsim.families.lineage import with_lasting_ids
 from promptsim.families.options import MineOptions
 from promptsim.families.spread import spread
+from promptsim.progress import Progress, Silent
 from promptsim.records import DocumentBatch, FamilySet, Floats, Incidence
 
 DEFAULTS = MineOptions()
@@ -29,6 +30,7 @@ def mine(
     encode: Callable[[Sequence[str]], Floats] | None = None,
     previous: FamilySet | None = None,
     documents_of: DocumentsOf | None = None,
+    progress: Progress | None = None,
 ) -> FamilySet:
     """Find the families among all distinct prompts.
 
@@ -38,10 +40,12 @@ def mine(
     """
     total = int(np.count_nonzero(np.diff(incidence.prompt_no))) + 1 if len(incidence.prompt_no) else 0
     some = documents_of or (lambda _: documents())
-    everyone = label_everyone(documents, some, total, options)
-    groups, skipped = group(everyone, incidence, options)
-    wide = spread(groups, incidence)
-    described = describe(some, groups, everyone.cores, wide, encode, options)
+    progress = progress or Silent()
+    everyone = label_everyone(documents, some, total, options, progress)
+    with progress.stage("finding near-duplicates"):
+        groups, skipped = group(everyone, incidence, options)
+        wide = spread(groups, incidence)
+    described = describe(some, groups, everyone.cores, wide, encode, options, progress)
     cuts = everyone.cuts | {"long_pairs_not_compared": skipped} | described.cuts
     result = FamilySet(
         described.families, members(groups, described), described.skeletons, {k: v for k, v in cuts.items() if v}
