@@ -105,7 +105,8 @@ def family(
         print_json(contract.family_row(found) | {"members": [contract.member_prompt_row(m) for m in shown]})
         return
     out = console()
-    out.print(f"{found.family_id}: {found.kind}, fixed text in the {found.role} text", style="bold", markup=False)
+    role = "system and user" if found.role == "both" else found.role
+    out.print(f"{found.family_id}: {found.kind}, fixed text in the {role} text", style="bold", markup=False)
     out.print(found.template, markup=False)
     for slot in found.slots:
         examples = " | ".join(one_line(e, 40) for e in slot.examples[:3])

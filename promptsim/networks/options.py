@@ -16,8 +16,9 @@ DAY = 24 * HOUR
 class NetworkOptions:
     """Defaults for every size of traffic; the same for all."""
 
-    rate: float = 0.01  # Benjamini-Hochberg over all family pairs, and again over all one-family claims
-    doubt_rate: float = 0.05  # a benign explanation of a community holds while its p-value is above
+    rate: float = 0.01  # Benjamini-Hochberg over all family pairs, and again over all one-family claims; a benign
+    # explanation of a community, or borrowers without habits, are ruled out from here down
+    doubt_rate: float = 0.05  # shared metadata may strengthen a claim whose conduct alone reaches this
     min_shared: int = 3  # parties that must use both families of a tie
     min_lift: float = 5.0  # shared parties against what chance gives
     min_jaccard: float = 0.2  # shared parties against parties that use either
