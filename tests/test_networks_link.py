@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from promptsim.networks.benign import explain
-from promptsim.networks.drill import flagged_numbers, measure_false_alarms, measure_power
+from promptsim.networks.drill import FalseAlarms, flagged_numbers, measure_false_alarms, measure_power
 from promptsim.networks.link import link
 from promptsim.networks.metadata import MetadataIndex, combined
 from promptsim.networks.options import NetworkOptions
@@ -192,7 +192,8 @@ def test_shared_rare_metadata_is_evidence_and_common_metadata_is_not() -> None:
 def test_the_drill_measures_power_and_false_alarms() -> None:
     cell = next(measure_power(800, 1, sizes=(20,), families=(2,), dilutions=(0.3,)))
     assert (cell.recall, cell.strangers) == (1.0, 0.0)
-    assert measure_false_alarms(800, 2).runs_with_a_flag == 0
+    assert FalseAlarms.of(list(measure_false_alarms(800, 2))) == FalseAlarms(2, 0, 0)
+    assert FalseAlarms.of([0, 4, 7]) == FalseAlarms(3, 2, 7)
 
 
 def joined(families: tuple[Family, ...], members: Members, numbers: list[int]) -> tuple[tuple[Family, ...], Members]:
