@@ -325,3 +325,19 @@ def test_a_finding_says_which_innocent_explanations_were_asked() -> None:
     )
     family = found.families[network.family_ids[0]]
     assert family.evidence[0].sentence.startswith(f"{80 - others} of the 80 accounts that use it belong to net_")
+
+
+def test_a_campaign_that_declares_one_organisation_is_not_flagged_but_does_not_hide() -> None:
+    """The operator's word is believed; that seats are run by a scheduler is told, and ranks it above the others."""
+    traffic = benign(1, 3000)
+    traffic.add_campaign(40, 3, 25)
+    families, members, activity = traffic.build()
+    declared = {**activity.metadata["org_id"], **dict.fromkeys(traffic.kinds["campaign"], ("org_shell",))}
+    found = link(families, members, replace(activity, metadata={"org_id": declared}))
+    assert not any(network.flagged for network in found.networks)
+    first = found.networks[0]
+    assert set(first.account_ids) == {activity.accounts[at] for at in traffic.kinds["campaign"]}
+    assert [evidence.name for evidence in first.evidence] == ["one_organisation", "scheduled_seats"]
+    assert first.evidence[1].value >= 38
+    assert all(network.score < first.score for network in found.networks[1:])
+    assert sum("scheduled_seats" in {line.name for line in network.evidence} for network in found.networks) == 1

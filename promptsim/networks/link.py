@@ -26,7 +26,7 @@ from promptsim.networks.groups import Group, attach_fragments, form_groups
 from promptsim.networks.identity import name_networks
 from promptsim.networks.metadata import MetadataIndex, combined
 from promptsim.networks.options import NetworkOptions
-from promptsim.networks.organisations import Organisation, find_organisations
+from promptsim.networks.organisations import Organisation, find_organisations, seats_on_schedule
 from promptsim.networks.parties import Parties, group_parties
 from promptsim.networks.sharding import Sharding, measure_sharding
 from promptsim.networks.solo import Observer, SoloClaim
@@ -242,9 +242,11 @@ def _chance_of_co_use(case: _Case, group: Group) -> float:
 def _shown(case: _Case, organisation: Organisation, name: str) -> Network:
     """An organisation: grouped and shown as one party, never flagged for being one."""
     accounts = organisation.account_ids(case.activity)
-    sentence = (
-        f"One organisation: {len(accounts)} accounts share {organisation.reason}; counted as one party in every test."
-    )
+    schedule = seats_on_schedule(organisation, case.usage, case.background.people)
+    on_schedule = schedule.p_value <= case.options.rate
+    evidence = [narrative.one_organisation(len(accounts), organisation.reason)]
+    if on_schedule:
+        evidence.append(narrative.scheduled_seats(schedule))
     return Network(
         network_id=name,
         account_ids=accounts,
@@ -252,8 +254,8 @@ def _shown(case: _Case, organisation: Organisation, name: str) -> Network:
         first_seen=organisation.first,
         last_seen=organisation.last,
         flagged=False,
-        score=0.0,
+        score=round(doubtful_score(schedule.p_value), 6) if on_schedule else 0.0,
         p_value=None,
-        evidence=(Evidence("one_organisation", len(accounts), sentence),),
+        evidence=tuple(evidence),
         membership=dict.fromkeys(accounts, 1.0),
     )

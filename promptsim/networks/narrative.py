@@ -15,6 +15,7 @@ from promptsim.networks.corroboration import Corroborated
 from promptsim.networks.groups import Group
 from promptsim.networks.metadata import Link
 from promptsim.networks.options import DAY, HOUR
+from promptsim.networks.rhythm import Schedule
 from promptsim.networks.sharding import Sharding
 from promptsim.networks.succession import Succession
 from promptsim.records import Evidence
@@ -151,6 +152,19 @@ def span(first: int, last: int, parties: int, accounts: int) -> Evidence:
     seats = "" if parties == accounts else f" ({parties:,} parties: seats of one organisation count once)"
     days = max(1, round((last - first) / DAY))
     return Evidence("accounts", accounts, f"{accounts:,} accounts{seats} over {days} days.")
+
+
+def one_organisation(accounts: int, reason: str) -> Evidence:
+    sentence = f"One organisation: {accounts:,} accounts share {reason}; counted as one party in every test."
+    return Evidence("one_organisation", accounts, sentence)
+
+
+def scheduled_seats(schedule: Schedule) -> Evidence:
+    sentence = (
+        f"{schedule.count} of its accounts send their texts as a scheduler would; among as many people "
+        f"{number(schedule.expected)} would look so. If the operator does not know this organisation, look at it."
+    )
+    return Evidence("scheduled_seats", schedule.count, sentence, schedule.p_value)
 
 
 def corroboration(found: Corroborated, background: Background) -> tuple[Evidence, ...]:
