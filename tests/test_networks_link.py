@@ -11,7 +11,7 @@ from promptsim.networks.benign import explain
 from promptsim.networks.drill import FalseAlarms, flagged_numbers, measure_false_alarms, measure_power
 from promptsim.networks.link import link
 from promptsim.networks.metadata import MetadataIndex, combined
-from promptsim.networks.options import NetworkOptions
+from promptsim.networks.options import DAY, NetworkOptions
 from promptsim.networks.parties import group_parties
 from promptsim.networks.rehearsal import NONE, Rehearsal, add_benign
 from promptsim.networks.sharding import measure_sharding
@@ -243,16 +243,32 @@ def test_shared_software_alone_claims_nothing() -> None:
     assert not any(network.flagged for network in link(families, members, marked).networks)
 
 
-def test_colleagues_do_not_declare_different_organisations() -> None:
+def test_users_of_a_tool_with_two_texts_are_not_accused_for_belonging_to_different_organisations() -> None:
     traffic = benign(5, 1500)
     traffic.add_organisation(20, declared=False)
     families, members, activity = traffic.build()
     own = {seat: (f"org_of_{seat}",) for seat in traffic.kinds["organisation"][-20:]}
     declared = {**activity.metadata.get("org_id", {}), **own}
-    marked = replace(activity, metadata={"org_id": declared})
-    flagged = [network for network in link(families, members, marked).networks if network.flagged]
-    assert [len(network.account_ids) for network in flagged] == [20]
-    assert "different_organisations" in {evidence.name for evidence in flagged[0].evidence}
+    found = link(families, members, replace(activity, metadata={"org_id": declared}))
+    assert not any(network.flagged for network in found.networks)
+    shown = next(one for one in found.networks if len(one.account_ids) == 20)
+    assert {"different_organisations", "may_be_colleagues"} <= {evidence.name for evidence in shown.evidence}
+
+
+def test_cohorts_of_one_course_are_not_accused_for_following_one_another() -> None:
+    """Two groups of people, each two weeks, with the same two texts and work of their own."""
+    traffic = benign(6, 1500)
+    families = traffic.new_families(2)
+    for cohort in range(2):
+        account = traffic.new_accounts("cohort", 25)
+        who, time = traffic.sittings(account, traffic.volumes(25, 20))
+        start = time.min()
+        time = start + (time - start) // 2 + cohort * 15 * DAY
+        traffic.put(who, families[traffic.random.integers(2, size=len(who))], traffic.unique(len(who)), time)
+    found = run(traffic)
+    assert not any(network.flagged for network in found.networks)
+    shown = next(one for one in found.networks if len(one.account_ids) > 40)
+    assert {"hand_overs", "may_be_colleagues"} <= {evidence.name for evidence in shown.evidence}
 
 
 def test_a_programme_that_draws_its_tasks_from_one_pool_repeats_some_and_is_found() -> None:

@@ -4,8 +4,9 @@ Two benign explanations are asked of a community as a whole. *Public texts of on
 chance, but loosely, and fillings repeat (or are too few to tell, and the users behave as people do). Fillings that
 repeat say nothing of users who nearly all use all the texts and send them by a scheduler: a programme that draws its
 tasks from one pool repeats some. *Colleagues* whose organisation the metadata does not name: they share in-house
-templates, in sittings, in volumes and at hours of their own; they do not declare different organisations, nor do all
-stop on the day on which others start. A community is claimed when neither holds; otherwise it is shown and not flagged.
+templates, in sittings, in volumes and at hours of their own. That they declare different organisations, or all stop on
+the day on which others start, makes them no team, but accuses nobody: so do users of one tool and cohorts of one
+course. A community is claimed when neither holds; otherwise it is shown and not flagged.
 """
 
 from __future__ import annotations
@@ -39,8 +40,9 @@ class Corroborated:
     judgement: Judgement
     succession: Succession
     organisations: int  # different ones that its parties declare
+    apart: bool  # by succession, or by declaring different organisations, they are no team of colleagues
     public: bool
-    colleagues: bool
+    colleagues: bool = True
 
     @property
     def claimed(self) -> bool:
@@ -98,14 +100,16 @@ def corroborate(
         succession=succession,
         organisations=organisations,
         public=looks_public(community, ties, sharding, rate, options) and not dealt_out,
-        colleagues=succession.p_value > options.rate and not different,
+        apart=succession.p_value <= options.rate or different,
     )
 
 
 def without_colleagues(found: Sequence[Corroborated], options: NetworkOptions) -> list[Corroborated]:
     """Conduct rules colleagues out where it survives Benjamini-Hochberg over all communities: many organisations that
-    nobody declared must not give one false claim by their number.
+    nobody declared must not give one false claim by their number. Of those who are no team, and may still be the users
+    of one tool or the cohorts of one course, less is asked.
     """
     p_values = np.array([one.judgement.p_value for one in found])
     ruled_out = benjamini_hochberg(p_values, options.rate, len(found))
-    return [replace(one, colleagues=one.colleagues and not out) for one, out in zip(found, ruled_out, strict=True)]
+    ruled_out |= np.array([one.apart for one in found], bool) & (p_values <= options.doubt_rate)
+    return [replace(one, colleagues=not out) for one, out in zip(found, ruled_out, strict=True)]

@@ -178,7 +178,7 @@ def corroboration(found: Corroborated, background: Background) -> tuple[Evidence
         )
         lines.append(Evidence("different_organisations", found.organisations, sentence))
     if found.colleagues:
-        sentence = "May be colleagues: nothing in rhythm, volume or form tells these accounts from independent people."
+        sentence = "May be colleagues or users of one tool: nothing in rhythm, volume or form tells them from people."
         lines.append(Evidence("may_be_colleagues", found.judgement.p_value, sentence, found.judgement.p_value))
     elif found.judgement.p_value <= CLAIMED:
         lines += claimed(found.judgement, background, "these texts")

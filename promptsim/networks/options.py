@@ -18,7 +18,7 @@ class NetworkOptions:
 
     rate: float = 0.01  # Benjamini-Hochberg over all family pairs, and again over all one-family claims; a benign
     # explanation of a community, or borrowers without habits, are ruled out from here down
-    doubt_rate: float = 0.05  # shared metadata may strengthen a claim whose conduct alone reaches this
+    doubt_rate: float = 0.05  # what conduct alone must reach where metadata or a hand-over speak for the claim too
     min_shared: int = 3  # parties that must use both families of a tie
     min_lift: float = 5.0  # shared parties against what chance gives
     min_jaccard: float = 0.2  # shared parties against parties that use either
