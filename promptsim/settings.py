@@ -14,6 +14,7 @@ from promptsim.errors import UsageError
 HOME_VARIABLE = "PROMPTSIM_HOME"
 MODEL_VARIABLE = "PROMPTSIM_MODEL"
 THREADS_VARIABLE = "PROMPTSIM_THREADS"
+KNOWN_VARIABLE = "PROMPTSIM_KNOWN_PROMPTS"  # a file of public prompts whose use accuses nobody
 WEBHOOK_ALLOW_VARIABLE = "PROMPTSIM_WEBHOOK_ALLOW"  # networks beside public addresses: "10.2.0.0/16, 127.0.0.0/8"
 
 
@@ -30,6 +31,12 @@ def load(home: Path | None = None, model: str | None = None) -> Settings:
     """What the caller gave, else the environment, else the defaults of the contract."""
     chosen = home or Path(os.environ.get(HOME_VARIABLE) or "index")
     return Settings(chosen, model or os.environ.get(MODEL_VARIABLE) or None, _threads())
+
+
+def known_prompts() -> Path | None:
+    """The operator's file of known public prompts, for every clustering run."""
+    path = os.environ.get(KNOWN_VARIABLE)
+    return Path(path) if path else None
 
 
 def webhook_allow() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,6 +62,32 @@ def test_a_run_on_the_same_data_gives_the_same_result(clustered: Engine) -> None
     assert memberships(clustered) == before
     assert [f.family_id for f in clustered.families()] == [f.family_id for f in families]
     assert (again.changes["new"], again.changes["ended"]) == (0, 0)
+
+
+def test_a_known_public_prompt_accuses_nobody(
+    clustered: Engine, traffic: Simulation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = tmp_path / "known.jsonl"
+    hydra = [str(row["template_text"]) for row in traffic.truth_families if row["campaign"] == "C1"]
+    known.write_text("".join(f"{json.dumps(text)}\n" for text in hydra), encoding="utf-8")
+    accounts = {str(row["account_id"]) for row in traffic.truth_accounts if row["campaign"] == "C1"}
+
+    def accused(engine: Engine) -> set[str]:
+        return {a for network in engine.networks() if network.flagged for a in network.account_ids}
+
+    assert accounts <= accused(clustered)
+    others = accused(clustered) - accounts
+    clustered.cluster(known=known)
+    assert accused(clustered) == others
+    clustered.cluster()
+    monkeypatch.setenv("PROMPTSIM_KNOWN_PROMPTS", str(known))
+    clustered.cluster()
+    assert accused(clustered) == others
+    monkeypatch.setenv("PROMPTSIM_KNOWN_PROMPTS", str(tmp_path / "nowhere"))
+    with pytest.raises(UsageError, match="known prompts cannot be read"):
+        clustered.cluster()
+    monkeypatch.delenv("PROMPTSIM_KNOWN_PROMPTS")
+    clustered.cluster()
 
 
 def test_the_order_of_ingestion_does_not_matter(clustered: Engine, traffic: Simulation, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from promptsim.networks.evenness import more_even, share_scatter, volume_scatter
 from promptsim.networks.reference import Prior, Reference, fit_reference
 
-ORDINARY = Reference(centre=0.45, spread=0.15, families=30)
+ORDINARY = Reference(centre=np.log(0.45), spread=0.35, families=30)
 
 
 def test_six_accounts_with_25_requests_each_are_more_even_than_users() -> None:
@@ -37,12 +37,12 @@ def test_equal_shares_of_unequal_traffic_are_even() -> None:
     random = np.random.default_rng(0)
     total = np.ceil(random.lognormal(4, 0.6, 80)).astype(int)
     uses = random.binomial(total, 0.3)
-    assert more_even(share_scatter(uses, total), Reference(0.12, 0.04, 30)) < 1e-6
+    assert more_even(share_scatter(uses, total), Reference(np.log(0.12), 0.35, 30)) < 1e-6
 
 
 def test_accounts_that_send_little_else_have_even_shares_whoever_they_are() -> None:
     total = np.full(40, 50)
-    assert more_even(share_scatter(np.full(40, 45), total), Reference(0.12, 0.04, 30)) == 1.0
+    assert more_even(share_scatter(np.full(40, 45), total), Reference(np.log(0.12), 0.35, 30)) == 1.0
 
 
 def test_a_reference_without_families_is_its_prior() -> None:

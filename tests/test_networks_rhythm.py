@@ -7,10 +7,10 @@ import pytest
 
 from promptsim.networks.habit import measure_habit
 from promptsim.networks.options import DAY, HOUR
-from promptsim.networks.rhythm import People, assess_schedule, measure_hours
+from promptsim.networks.rhythm import Excess, People, assess_schedule, measure_hours
 from promptsim.networks.succession import find_succession
 
-PEOPLE = People(alpha=8.0, beta=3.0, rate=1.0, dispersion=0.2, families=30)
+PEOPLE = People(alpha=8.0, beta=3.0, excesses=(Excess(0.05, 1.0, 0.2), Excess(0.005, 1.0, 0.2)), families=30)
 
 
 def test_a_scheduler_sends_out_of_sittings() -> None:
@@ -72,3 +72,11 @@ def test_users_who_come_and_go_hand_over_nothing() -> None:
     random = np.random.default_rng(0)
     first = random.integers(0, 20 * DAY, 100)
     assert find_succession(first, first + random.integers(0, 10 * DAY, 100), seed=0).pools == 1
+
+
+def test_a_few_plain_cases_count_for_more_than_as_many_narrow_ones() -> None:
+    """Three accounts of six as regular as clockwork are what people never show; three near the border are not."""
+    plain = assess_schedule(PEOPLE, np.full(6, 25), np.array([0, 1, 2, 18, 18, 18]))
+    narrow = assess_schedule(PEOPLE, np.full(6, 25), np.array([10, 10, 10, 18, 18, 18]))
+    assert plain.count == narrow.count == 3
+    assert plain.p_value < 1e-4 < 1e-3 < narrow.p_value

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import gzip
+import itertools
 import json
 import os
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from datetime import datetime
 from pathlib import Path
 from random import Random
 
@@ -254,3 +256,23 @@ def test_the_same_seed_gives_the_same_bytes_in_any_process(tmp_path: Path) -> No
         written.append([(folder / name).read_bytes() for name in ("e.jsonl.gz", "t.jsonl")])
     assert written[0] == written[1]
     assert simulate(1500, 11).events != simulate(1500, 12).events
+
+
+def near_share(made: Simulation, accounts: set[object]) -> float:
+    """Of the requests of these accounts, how many have another of the same account within half an hour before."""
+    times: dict[object, list[float]] = defaultdict(list)
+    for event in made.events:
+        if event["account_id"] in accounts:
+            times[event["account_id"]].append(datetime.fromisoformat(str(event["timestamp"])).timestamp())
+    gaps = [later - before for sent in times.values() for before, later in itertools.pairwise(sorted(sent))]
+    return sum(gap <= 1800 for gap in gaps) / len(gaps)
+
+
+def test_people_write_in_sittings_and_machines_do_not() -> None:
+    kind = {row["account_id"]: str(row["kind"]) for row in USUAL.truth_accounts}
+    people = {account for account, name in kind.items() if name in ("casual", "org", "harness_user")}
+    passing = {account for account, name in kind.items() if name in ("campaign_C2", "campaign_C3")}
+    machines = {account for account, name in kind.items() if name in ("campaign_C1", "campaign_C8", "campaign_C9")}
+    assert near_share(USUAL, people) > 0.5
+    assert near_share(USUAL, passing) > 0.5
+    assert near_share(USUAL, machines) < 0.15

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,6 +24,12 @@ def register(app: typer.Typer) -> None:
 
 def cluster(
     full: Annotated[bool, typer.Option("--full", help="Mine everything again, not only what is new.")] = False,
+    known: Annotated[
+        Path | None,
+        typer.Option(
+            "--known", metavar="FILE", help="Public prompts that accuse nobody; else $PROMPTSIM_KNOWN_PROMPTS."
+        ),
+    ] = None,
     home: HomeOption = None,
     model: ModelOption = None,
     json: JsonOption = False,
@@ -32,7 +39,7 @@ def cluster(
     Example: promptsim cluster && promptsim families
     """
     with open_engine(home, model) as engine:
-        run = engine.cluster(full=full, progress=progress(quiet=json))
+        run = engine.cluster(full=full, known=known, progress=progress(quiet=json))
     if json:
         print_json(contract.run_row(run))
         return
@@ -105,7 +112,8 @@ def family(
         print_json(contract.family_row(found) | {"members": [contract.member_prompt_row(m) for m in shown]})
         return
     out = console()
-    out.print(f"{found.family_id}: {found.kind}, fixed text in the {found.role} text", style="bold", markup=False)
+    role = "system and user" if found.role == "both" else found.role
+    out.print(f"{found.family_id}: {found.kind}, fixed text in the {role} text", style="bold", markup=False)
     out.print(found.template, markup=False)
     for slot in found.slots:
         examples = " | ".join(one_line(e, 40) for e in slot.examples[:3])

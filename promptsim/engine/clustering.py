@@ -11,17 +11,20 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from promptsim import settings
 from promptsim.encode.encoder import Encoder
+from promptsim.engine.known_prompts import read_known
 from promptsim.engine.watching import known_members, watch_run
 from promptsim.errors import BusyError
 from promptsim.families.increment import extend
 from promptsim.families.mine import mine
 from promptsim.families.options import RULES
 from promptsim.networks.link import link
+from promptsim.networks.options import NetworkOptions
 from promptsim.progress import Progress
 from promptsim.records import FamilySet, Incidence, Mining, NetworkSet, Run
 from promptsim.store.runs import LEASE_SECONDS
@@ -56,14 +59,24 @@ class Clock:
         self.seconds[name] = time.perf_counter() - started
 
 
-def run_clustering(store: Store, encoder: Encoder, *, full: bool, progress: Progress, run: Run | None = None) -> Run:
+def run_clustering(
+    store: Store,
+    encoder: Encoder,
+    *,
+    full: bool,
+    progress: Progress,
+    run: Run | None = None,
+    known: Collection[str] | None = None,
+) -> Run:
     """Find families and networks over all that is stored now, and make them the current result.
 
-    `run` is one whose lease was taken already, by the process that asked for it.
+    `run` is one whose lease was taken already, by the process that asked for it. `known` are public prompts; without
+    them, those of the operator's file.
     """
     run = run or store.start_run(full=full)
     with _kept_alive(store, run), _recorded(store, run):
         clock = Clock()
+        public = read_known(settings.known_prompts()) if known is None else frozenset(known)
         with store.snapshot():
             covered = store.counts().prompts
             with clock.stage("reading", progress):
@@ -74,7 +87,8 @@ def run_clustering(store: Store, encoder: Encoder, *, full: bool, progress: Prog
             with clock.timed("finding families" if whole else "finding what is new"):
                 found = _found(store, encoder, incidence, previous, None if whole else last.covered, progress)
             with clock.stage("linking accounts", progress):
-                linked = link(found.families, found.members, activity, previous=networks_before)
+                options = NetworkOptions(public_templates=public)
+                linked = link(found.families, found.members, activity, options=options, previous=networks_before)
         started = time.perf_counter()
         counts = _counts(found, linked, covered, len(activity.accounts))
         finished = replace(

@@ -10,11 +10,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, get_args
 
+from promptsim import settings
 from promptsim.encode.encoder import Encoder, open_encoder
 from promptsim.engine import ingestion, searching
 from promptsim.engine.explaining import Explanation, explain
 from promptsim.engine.ingestion import IngestReport
 from promptsim.engine.judgement import decide, judged
+from promptsim.engine.known_prompts import read_known
 from promptsim.engine.matching import Match, Matcher, match
 from promptsim.engine.searching import Found, Query
 from promptsim.errors import BusyError, UsageError
@@ -196,12 +198,18 @@ class Engine:
             self._index.rebuild(progress)
 
     # ---------------------------------------------------------------- clustering and its results
-    def cluster(self, *, full: bool = False, progress: Progress | None = None) -> Run:
-        """One clustering run: families, then networks. BusyError while another process runs one."""
+    def cluster(self, *, full: bool = False, known: Path | None = None, progress: Progress | None = None) -> Run:
+        """One clustering run: families, then networks. BusyError while another process runs one.
+
+        `known`: a file of public prompts whose use accuses nobody; else that of $PROMPTSIM_KNOWN_PROMPTS.
+        """
         from promptsim.engine import clustering  # brings all of statistics with it, which no search needs
 
+        public = read_known(known or settings.known_prompts())
         self._refresh(progress)
-        return clustering.run_clustering(self._store, self._encoder, full=full, progress=progress or Silent())
+        return clustering.run_clustering(
+            self._store, self._encoder, full=full, progress=progress or Silent(), known=public
+        )
 
     def families(
         self, *, flagged: bool = False, status: str | None = None, sort: str = "score", limit: int | None = None

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from promptsim.networks.known import listed
 from promptsim.networks.options import DAY, NetworkOptions
 from promptsim.networks.sharding import MeetingRate, Sharding, fewer_than_public_of, fit_meeting_rate
 from promptsim.networks.usage import Usage
@@ -52,8 +53,6 @@ def explain(families: Sequence[Family], usage: Usage, sharding: Sharding, option
     question_set = sharding.overlap > options.max_overlap
     burst = _bursts(usage)
     commonplace = np.array([family.commonplace > options.max_commonplace for family in families], bool)
-    known = options.public_templates
-    listed = np.array([family.family_id in known or family.template in known for family in families], bool)
     rate = fit_meeting_rate(sharding, ~question_set & ~burst & (parties >= options.min_solo_parties))
     public_p = np.where(sharding.pairs > 0, fewer_than_public_of(sharding.meetings, sharding.pairs, rate), 1.0)
     return Benign(
@@ -61,7 +60,7 @@ def explain(families: Sequence[Family], usage: Usage, sharding: Sharding, option
         burst=burst,
         public=(sharding.meetings > 0) & (public_p > PUBLIC_LEVEL),
         commonplace=commonplace,
-        listed=listed,
+        listed=listed(families, options.public_templates),
         single_party=parties < 2,
         public_p=public_p,
         rate=rate,

@@ -18,7 +18,15 @@ import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from promptsim.networks.evenness import SHARE_PRIOR, VOLUME_PRIOR, Scatter, more_even, share_scatter, volume_scatter
+from promptsim.networks.evenness import (
+    SHARE_PRIOR,
+    VOLUME_PRIOR,
+    Scatter,
+    fit_scatter,
+    more_even,
+    share_scatter,
+    volume_scatter,
+)
 from promptsim.networks.habit import HABIT_PRIOR, Habit, measure_habit
 from promptsim.networks.reference import Prior, Reference, fit_reference
 from promptsim.networks.rhythm import HOURS_PRIOR, Hours, People, Schedule, assess_schedule, measure_hours
@@ -30,6 +38,7 @@ Doubles = npt.NDArray[np.float64]
 LEVEL_PRIOR = Prior(centre=-0.85, spread=0.4)  # logit of the share that a borrowed text has in what its users send
 PEOPLE_ODDS = 0.05  # odds of a scheduler against a person from which down a party counts as a person
 PEOPLE_SHARE = 0.15  # of the regular parties; fewer are the tail of the scheduled ones
+RULED_OUT = 0.01  # borrowers without habits are ruled out from here down: what is ordinary knows hardly any
 ODD = 0.01  # families whose habits are rarer than this do not say what borrowers do
 SHEER = 1e-12  # no p-value from conduct is believed beyond this
 UNKNOWN = Habit(0.0, 1.0, 1.0, 0)
@@ -137,8 +146,6 @@ def fit_background(people: People, conducts: Sequence[Conduct]) -> Background:
     How much borrowers use a text is taken from families whose users keep to their forms: the two figures have nothing
     to do with each other among independent users, and a moving instruction must not be its own reference.
     """
-    volumes = [c.volume for c in conducts if c.volume.parties >= 5 and c.volume.room > 0]
-    shares = [c.share for c in conducts if c.share.parties >= 5 and c.share.room > 0]
     hours = [c.hours.concentration for c in conducts if c.hours.parties >= 5]
     habits = [habit for c in conducts for habit in (c.place, c.wording) if habit.tells]
     habit = fit_reference([h.correlation for h in habits], [h.error for h in habits], HABIT_PRIOR)
@@ -147,8 +154,8 @@ def fit_background(people: People, conducts: Sequence[Conduct]) -> Background:
     return Background(
         people=people,
         hours=fit_reference(hours, np.zeros(len(hours)), HOURS_PRIOR),
-        volume=fit_reference([v.excess for v in volumes], [v.error for v in volumes], VOLUME_PRIOR),
-        share=fit_reference([s.excess for s in shares], [s.error for s in shares], SHARE_PRIOR),
+        volume=fit_scatter([conduct.volume for conduct in conducts], VOLUME_PRIOR),
+        share=fit_scatter([conduct.share for conduct in conducts], SHARE_PRIOR),
         level=fit_reference(
             [x for x, _ in levels], [error for _, error in levels], Prior(-LEVEL_PRIOR.centre, LEVEL_PRIOR.spread)
         ),
@@ -176,7 +183,7 @@ def judge(conduct: Conduct, background: Background, *, against_programmes: bool 
     even = (more_even(conduct.volume, background.volume), more_even(conduct.share, background.share))
     ways: dict[Way, float] = {
         "schedule": max(p_people, p_programmes) if against_programmes else p_people,
-        "instruction": max(p_habit, p_borrowers),
+        "instruction": p_habit if p_borrowers <= RULED_OUT else max(p_habit, p_borrowers),
         "allotment": max(even) if against_programmes else even[0],
     }
     way = min(ways, key=lambda name: ways[name])

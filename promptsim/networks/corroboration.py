@@ -1,21 +1,24 @@
 """Communities → which of them are claimed: co-use alone may be colleagues, or people with one interest.
 
 Two benign explanations are asked of a community as a whole. *Public texts of one topic*: their users overlap beyond
-chance, but loosely, and fillings repeat (or are too few to tell, and the users behave as people do). *Colleagues*
-whose organisation the metadata does not name: they share in-house templates, in sittings, in volumes and at hours of
-their own; they do not declare different organisations, nor do all stop on the day on which others start. A community
-is claimed when neither holds; otherwise it is shown and not flagged.
+chance, but loosely, and fillings repeat (or are too few to tell, and the users behave as people do). Fillings that
+repeat say nothing of users who nearly all use all the texts and send them by a scheduler: a programme that draws its
+tasks from one pool repeats some. *Colleagues* whose organisation the metadata does not name: they share in-house
+templates, in sittings, in volumes and at hours of their own. That they declare different organisations, or all stop on
+the day on which others start, makes them no team, but accuses nobody: so do users of one tool and cohorts of one
+course. A community is claimed when neither holds; otherwise it is shown and not flagged.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from promptsim.networks.communities import Community
 from promptsim.networks.conduct import Background, Judgement, judge
-from promptsim.networks.couse import Ties
+from promptsim.networks.couse import Ties, benjamini_hochberg
 from promptsim.networks.options import NetworkOptions
 from promptsim.networks.parties import Parties
 from promptsim.networks.sharding import MeetingRate, Sharding, fewer_than_public
@@ -37,8 +40,9 @@ class Corroborated:
     judgement: Judgement
     succession: Succession
     organisations: int  # different ones that its parties declare
+    apart: bool  # by succession, or by declaring different organisations, they are no team of colleagues
     public: bool
-    colleagues: bool
+    colleagues: bool = True
 
     @property
     def claimed(self) -> bool:
@@ -78,11 +82,13 @@ def corroborate(
     seed: int,
     options: NetworkOptions,
 ) -> Corroborated:
-    """Ask both explanations of one community."""
+    """Ask both explanations of one community; whether its conduct rules colleagues out is for `without_colleagues`."""
     own = list(community.families)
     public_p = public_texts(community, sharding, rate)
     judgement = judge(observer.conduct(own, one_family=False), background, against_programmes=False)
-    unrepeated, dealt_out = sharding.meetings[own].sum() < TELLING_MEETINGS, judgement.p_value <= options.rate
+    unrepeated = sharding.meetings[own].sum() < TELLING_MEETINGS
+    tight = overlap_of(community, ties) >= options.firm_jaccard
+    dealt_out = judgement.p_value <= options.rate and (unrepeated or tight)
     succession = find_succession(*usage.lifetimes(own, sorted(community.parties)), seed)
     organisations = int(parties.declared[sorted(community.parties)].sum())
     different = organisations >= max(LEAST_ORGANISATIONS, ORGANISED_SHARE * len(community.parties))
@@ -93,6 +99,17 @@ def corroborate(
         judgement=judgement,
         succession=succession,
         organisations=organisations,
-        public=looks_public(community, ties, sharding, rate, options) and not (unrepeated and dealt_out),
-        colleagues=judgement.p_value > options.doubt_rate and succession.p_value > options.rate and not different,
+        public=looks_public(community, ties, sharding, rate, options) and not dealt_out,
+        apart=succession.p_value <= options.rate or different,
     )
+
+
+def without_colleagues(found: Sequence[Corroborated], options: NetworkOptions) -> list[Corroborated]:
+    """Conduct rules colleagues out where it survives Benjamini-Hochberg over all communities: many organisations that
+    nobody declared must not give one false claim by their number. Of those who are no team, and may still be the users
+    of one tool or the cohorts of one course, less is asked.
+    """
+    p_values = np.array([one.judgement.p_value for one in found])
+    ruled_out = benjamini_hochberg(p_values, options.rate, len(found))
+    ruled_out |= np.array([one.apart for one in found], bool) & (p_values <= options.doubt_rate)
+    return [replace(one, colleagues=not out) for one, out in zip(found, ruled_out, strict=True)]

@@ -35,6 +35,11 @@ class FalseAlarms:
     runs_with_a_flag: int
     most_accounts: int
 
+    @staticmethod
+    def of(counts: Sequence[int]) -> FalseAlarms:
+        """From the accounts flagged in each run."""
+        return FalseAlarms(len(counts), sum(count > 0 for count in counts), max(counts, default=0))
+
 
 def flagged_numbers(traffic: Rehearsal, options: NetworkOptions | None = None) -> set[int]:
     """Account numbers of all flagged networks."""
@@ -73,11 +78,9 @@ def _cell(accounts: int, seeds: int, size: int, families: int, dilution: float, 
     return Power(size, families, dilution, seeds, sum(shares) / seeds, found, sum(strangers) / seeds)
 
 
-def measure_false_alarms(accounts: int, seeds: int) -> FalseAlarms:
-    """Runs without a campaign."""
-    counts = []
+def measure_false_alarms(accounts: int, seeds: int) -> Iterator[int]:
+    """For each run without a campaign, the accounts flagged in it: all of them wrongly."""
     for seed in range(seeds):
         traffic = Rehearsal(seed)
         add_benign(traffic, accounts)
-        counts.append(len(flagged_numbers(traffic)))
-    return FalseAlarms(seeds, sum(count > 0 for count in counts), max(counts, default=0))
+        yield len(flagged_numbers(traffic))

@@ -9,21 +9,23 @@ from there on: a family sees only those who used it, and cut-off distributions l
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 from scipy import stats
 
-from promptsim.networks.reference import Prior, Reference
+from promptsim.networks.reference import Prior, Reference, fit_reference
 from promptsim.records import Int64s
 
 Doubles = npt.NDArray[np.float64]
 
 LEAST = 4
+LEAST_PARTIES = 5  # of a text that says what is ordinary
 MIXED_SHARE = 0.6  # accounts that send little else have even shares whoever they are: shares tell below this only
-VOLUME_PRIOR = Prior(centre=0.45, spread=0.2)  # squared coefficient of variation beyond Poisson
-SHARE_PRIOR = Prior(centre=0.12, spread=0.06)  # correlation of requests within a party beyond binomial
+VOLUME_PRIOR = Prior(centre=-0.8, spread=0.45)  # log of the squared coefficient of variation beyond Poisson: 0.45
+SHARE_PRIOR = Prior(centre=-2.1, spread=0.5)  # log of the correlation of requests within a party beyond binomial: 0.12
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,10 @@ class Scatter:
     def excess(self) -> float:
         """The figure that the reference collects: scatter beyond dice, on the reference's scale."""
         return (self.observed - 1) / self.room if self.room > 0 else 0.0
+
+    def ordinary(self, reference: Reference) -> float:
+        """The scatter that is usual between independent users of such volumes."""
+        return 1 + self.room * float(np.exp(reference.centre))
 
     @property
     def error(self) -> float:
@@ -69,10 +75,20 @@ def _mostly_cut_off(uses: Int64s) -> bool:
     return bool(2 * (uses >= LEAST).sum() < (uses >= 2).sum())
 
 
+def fit_scatter(scatters: Sequence[Scatter], prior: Prior) -> Reference:
+    """How the log of the excess lies among independent users: it differs by factors, and is never negative. An excess
+    below its own error is taken as that error, which says little.
+    """
+    told = [scatter for scatter in scatters if scatter.parties >= LEAST_PARTIES and scatter.room > 0]
+    errors = np.maximum([scatter.error for scatter in told], 1e-9)
+    excesses = np.maximum([scatter.excess for scatter in told], errors)
+    return fit_reference(np.log(excesses), errors / excesses, prior)
+
+
 def more_even(scatter: Scatter, reference: Reference) -> float:
     """Chance of so little scatter among independent users, averaged over what is ordinary in the reference."""
     if scatter.room <= 0 or scatter.parties < 3:
         return 1.0
     freedom = scatter.parties - 1
-    ordinary = 1 + scatter.room * reference.quantiles()
+    ordinary = 1 + scatter.room * np.exp(reference.quantiles())
     return float(np.mean(stats.chi2.cdf(freedom * scatter.observed / ordinary, freedom)))

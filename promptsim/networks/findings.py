@@ -7,6 +7,7 @@ use, then families that were tested and are in doubt, then the rest; what a beni
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -68,7 +69,7 @@ def find_families(
             flagged=bool(flags),
             score=round(score or _unflagged_score(p_value, float(shares[at]), bool(covered[leading[at]])), 6),
             p_value=p_value,
-            evidence=_family_evidence(leading[at], usage, benign, flags),
+            evidence=_family_evidence(leading[at], _users(units, usage, at), flagged_parties, usage, benign, flags),
             network_ids=tuple(network.network_id for network in mine),
         )
     return found
@@ -90,14 +91,29 @@ def _unflagged_score(p_value: float | None, flagged_share: float, covered: bool)
     return score * COVERED if covered else score
 
 
-def _family_evidence(at: int, usage: Usage, benign: Benign, flags: Sequence[Network]) -> tuple[Evidence, ...]:
+def _users(units: Units, usage: Usage, family: int) -> frozenset[int]:
+    """The parties that use any text of the family."""
+    texts = units.of(family)
+    starts, ends = np.searchsorted(usage.pair_family, texts), np.searchsorted(usage.pair_family, texts + 1)
+    return frozenset(party for at, end in zip(starts, ends, strict=True) for party in usage.pair_party[at:end].tolist())
+
+
+def _family_evidence(
+    at: int,
+    users: frozenset[int],
+    flagged_parties: frozenset[int],
+    usage: Usage,
+    benign: Benign,
+    flags: Sequence[Network],
+) -> tuple[Evidence, ...]:
     lines: list[Evidence] = []
-    parties = int(usage.family_parties[at])
     if flags:
         networks = ", ".join(network.network_id for network in flags)
-        lines.append(Evidence("networks", len(flags), f"Ties the accounts of {networks}: see the evidence there."))
-    elif parties < 2:
-        lines.append(Evidence("single_party", parties, "Used by one party only: an application or one organisation."))
+        inside = len(users & flagged_parties)
+        sentence = f"{inside:,} of the {len(users):,} accounts that use it belong to {networks}: see there."
+        lines.append(Evidence("accounts_in_networks", inside, sentence))
+    elif usage.family_parties[at] < 2:
+        lines.append(Evidence("single_party", 1, "Used by one party only: an application or one organisation."))
     for name, holds, sentence in (
         ("question_set", benign.question_set, "A question set: most accounts send the same fillings."),
         ("burst", benign.burst, "One burst of a few requests each, as of a class with one task."),
@@ -110,20 +126,43 @@ def _family_evidence(at: int, usage: Usage, benign: Benign, flags: Sequence[Netw
     return tuple(lines)
 
 
-def find_accounts(networks: Sequence[Network]) -> dict[str, Finding]:
-    """One finding for each account of a network: of its strongest, flagged ones before others."""
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one account has to do with a network: its strength there, and its requests with the network's texts."""
+
+    strength: float
+    uses: int
+    texts: int
+    of_texts: int  # the network has
+    requests: int  # all that it sent
+
+    def said(self, network_id: str) -> str:
+        """One sentence."""
+        texts = "the text" if self.of_texts == 1 else f"{self.texts} of the {self.of_texts} texts"
+        return (
+            f"{self.uses:,} of its {self.requests:,} requests use {texts} of {network_id}; "
+            f"strength of membership {self.strength:.2f}."
+        )
+
+
+def find_accounts(networks: Sequence[Network], parts: Mapping[str, Mapping[str, Part]]) -> dict[str, Finding]:
+    """One finding for each account of a network: of its strongest, flagged ones before others. `parts`: by network
+    and account, for networks that are no organisations.
+    """
     found: dict[str, Finding] = {}
     for network in sorted(networks, key=lambda network: (network.flagged, network.score, network.network_id)):
+        base = FLAGGED_FROM if network.flagged else 0.0
+        known = parts.get(network.network_id, {})
         for account in network.account_ids:
             share = network.membership.get(account, 1.0)
             before = found.get(account)
             ids = (network.network_id, *(before.network_ids if before else ()))
-            score = (FLAGGED_FROM if network.flagged else 0.0) + (
-                network.score - FLAGGED_FROM * network.flagged
-            ) * share
-            sentence = f"Belongs to {network.network_id} with strength {share:.2f}."
+            sentence = f"Belongs to {network.network_id}, one organisation."
+            if account in known:
+                sentence = known[account].said(network.network_id)
             evidence = (Evidence("membership", round(share, 4), sentence),)
-            found[account] = Finding(account, network.flagged, round(score, 6), network.p_value, evidence, ids)
+            score = round(base + (network.score - base) * share, 6)
+            found[account] = Finding(account, network.flagged, score, network.p_value, evidence, ids)
     return dict(sorted(found.items()))
 
 

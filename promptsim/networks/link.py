@@ -8,6 +8,7 @@ Pure: records in, records out. Every step is a module of this room; docs/network
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -17,14 +18,15 @@ from promptsim.networks import narrative
 from promptsim.networks.benign import Benign, explain
 from promptsim.networks.communities import Community, eligible_families, find_communities
 from promptsim.networks.conduct import Background
-from promptsim.networks.corroboration import corroborate, looks_public
+from promptsim.networks.corroboration import corroborate, looks_public, without_colleagues
 from promptsim.networks.couse import ChanceOfBoth, Ties, benjamini_hochberg, find_ties, incidence
-from promptsim.networks.findings import doubtful_score, find_accounts, find_families, flagged_score
+from promptsim.networks.explanations import Explanations
+from promptsim.networks.findings import Part, doubtful_score, find_accounts, find_families, flagged_score
 from promptsim.networks.groups import Group, attach_fragments, form_groups
 from promptsim.networks.identity import name_networks
 from promptsim.networks.metadata import MetadataIndex, combined
 from promptsim.networks.options import NetworkOptions
-from promptsim.networks.organisations import Organisation, find_organisations
+from promptsim.networks.organisations import Organisation, find_organisations, seats_on_schedule
 from promptsim.networks.parties import Parties, group_parties
 from promptsim.networks.sharding import Sharding, measure_sharding
 from promptsim.networks.solo import Observer, SoloClaim
@@ -48,6 +50,7 @@ class _Case:
     chance: ChanceOfBoth
     background: Background
     metadata: MetadataIndex
+    options: NetworkOptions
     seed: int
 
 
@@ -72,11 +75,14 @@ def link(
     communities = find_communities(usage, ties, options, seed)
     observer = Observer(units, usage, sharding, benign, options)
     odd = [one for one in communities if not looks_public(one, ties, sharding, benign.rate, options)]
-    background = observer.background(_mark(len(units.texts), odd))
-    known = [
+    acting = np.zeros(parties.count, bool)
+    acting[[party for one in odd for party in sorted(one.parties)]] = True
+    background = observer.background(_mark(len(units.texts), odd), acting)
+    asked = [
         corroborate(one, ties, sharding, benign.rate, observer, background, parties, usage, seed, options)
         for one in communities
     ]
+    known = without_colleagues(asked, options)
     tied = _mark(len(units.texts), [one.community for one in known if one.claimed])
     metadata = MetadataIndex(activity)
     claims = [_with_metadata(claim, usage, metadata, options) for claim in observer.claims(tied, background)]
@@ -96,9 +102,10 @@ def link(
         chance=chance,
         background=background,
         metadata=metadata,
+        options=options,
         seed=seed,
     )
-    return _result(case, groups, claims, previous, options)
+    return _result(case, groups, claims, previous)
 
 
 def _mark(count: int, communities: Sequence[Community]) -> Bools:
@@ -132,9 +139,8 @@ def _result(
     groups: Sequence[Group],
     claims: Sequence[SoloClaim],
     previous: Sequence[Network],
-    options: NetworkOptions,
 ) -> NetworkSet:
-    organisations = find_organisations(case.units.texts, case.usage, case.parties, options)
+    organisations = find_organisations(case.units.texts, case.usage, case.parties, case.options)
     members = [_accounts(case, group) for group in groups]
     sets = [tuple(accounts) for accounts in members] + [org.account_ids(case.activity) for org in organisations]
     names = name_networks(sets, previous)
@@ -150,22 +156,34 @@ def _result(
         "metadata_values_too_common_for_a_party": case.parties.ignored,
         "retries_left_out": case.usage.retries,
     }
-    return NetworkSet(tuple(networks), found, find_accounts(networks), cuts)
+    return NetworkSet(tuple(networks), found, find_accounts(networks, dict(zip(names, members, strict=False))), cuts)
 
 
-def _accounts(case: _Case, group: Group) -> dict[str, float]:
-    """The accounts of the group's parties that themselves used its families, with their strength."""
-    found: dict[str, float] = {}
-    parties = sorted(group.strength)
+def _accounts(case: _Case, group: Group) -> dict[str, Part]:
+    """The accounts of the group's parties that themselves used its families, and how much."""
+    usage, parties = case.usage, sorted(group.strength)
+    uses: Counter[int] = Counter()
+    texts: Counter[int] = Counter()
     for family in group.families:
-        rows = case.usage.rows(family)
-        mine = np.isin(case.usage.party[rows], parties)
-        for account in np.unique(case.usage.account[rows][mine]).tolist():
-            found[case.activity.accounts[account]] = round(group.strength[int(case.parties.of[account])], 4)
+        rows = usage.rows(family)
+        mine = np.isin(usage.party[rows], parties)
+        sent = Counter(usage.account[rows][mine].tolist())
+        uses.update(sent)
+        texts.update(sent.keys())
+    found = {
+        case.activity.accounts[account]: Part(
+            strength=round(group.strength[int(case.parties.of[account])], 4),
+            uses=uses[account],
+            texts=texts[account],
+            of_texts=len(group.families),
+            requests=int(usage.account_events[account]),
+        )
+        for account in uses
+    }
     return dict(sorted(found.items()))
 
 
-def _network(case: _Case, group: Group, accounts: dict[str, float], name: str) -> Network:
+def _network(case: _Case, group: Group, accounts: dict[str, Part], name: str) -> Network:
     first, last = case.usage.lifetimes(group.families, sorted(group.strength))
     return Network(
         network_id=name,
@@ -177,7 +195,7 @@ def _network(case: _Case, group: Group, accounts: dict[str, float], name: str) -
         score=round(flagged_score(group.p_value) if group.flagged else doubtful_score(group.p_value), 6),
         p_value=group.p_value,
         evidence=_evidence(case, group, accounts, first, last),
-        membership=accounts,
+        membership={name: part.strength for name, part in accounts.items()},
     )
 
 
@@ -195,7 +213,7 @@ def _texts_used(case: _Case, group: Group) -> Int64s:
 
 
 def _evidence(
-    case: _Case, group: Group, accounts: dict[str, float], first: Int64s, last: Int64s
+    case: _Case, group: Group, accounts: dict[str, Part], first: Int64s, last: Int64s
 ) -> tuple[Evidence, ...]:
     numbers = np.array([account for account, name in enumerate(case.activity.accounts) if name in accounts])
     lines: list[Evidence | None] = [
@@ -209,7 +227,7 @@ def _evidence(
         lines += narrative.corroboration(group.corroborated, case.background)
     lines.append(narrative.succession(find_succession(first, last, case.seed)))
     lines += [narrative.metadata(found) for found in case.metadata.links(numbers.tolist())]
-    lines += narrative.explanations(group, case.sharding)
+    lines += Explanations(case.usage, case.sharding, case.options).of(group)
     return tuple(line for line in lines if line is not None)
 
 
@@ -224,9 +242,11 @@ def _chance_of_co_use(case: _Case, group: Group) -> float:
 def _shown(case: _Case, organisation: Organisation, name: str) -> Network:
     """An organisation: grouped and shown as one party, never flagged for being one."""
     accounts = organisation.account_ids(case.activity)
-    sentence = (
-        f"One organisation: {len(accounts)} accounts share {organisation.reason}; counted as one party in every test."
-    )
+    schedule = seats_on_schedule(organisation, case.usage, case.background.people)
+    on_schedule = schedule.p_value <= case.options.rate
+    evidence = [narrative.one_organisation(len(accounts), organisation.reason)]
+    if on_schedule:
+        evidence.append(narrative.scheduled_seats(schedule))
     return Network(
         network_id=name,
         account_ids=accounts,
@@ -234,8 +254,8 @@ def _shown(case: _Case, organisation: Organisation, name: str) -> Network:
         first_seen=organisation.first,
         last_seen=organisation.last,
         flagged=False,
-        score=0.0,
+        score=round(doubtful_score(schedule.p_value), 6) if on_schedule else 0.0,
         p_value=None,
-        evidence=(Evidence("one_organisation", len(accounts), sentence),),
+        evidence=tuple(evidence),
         membership=dict.fromkeys(accounts, 1.0),
     )

@@ -15,6 +15,7 @@ from promptsim.networks.corroboration import Corroborated
 from promptsim.networks.groups import Group
 from promptsim.networks.metadata import Link
 from promptsim.networks.options import DAY, HOUR
+from promptsim.networks.rhythm import Schedule
 from promptsim.networks.sharding import Sharding
 from promptsim.networks.succession import Succession
 from promptsim.records import Evidence
@@ -67,40 +68,45 @@ def sharding(group: Group, figures: Sharding, benign: Benign) -> Evidence | None
     )
 
 
-def schedule(claim: Judgement) -> Evidence:
+def schedule(claim: Judgement, what: str) -> Evidence:
     figures = claim.schedule
     sentence = (
-        f"{figures.count} accounts send this text apart from everything else they do, around the clock, "
+        f"{figures.count} accounts send {what} apart from everything else they do, around the clock, "
         f"as a scheduler would; among as many people {number(figures.expected)} would look so."
     )
     return Evidence("scheduled_accounts", figures.count, sentence, claim.p_people)
 
 
-def volume(claim: Judgement) -> Evidence:
+def volume(claim: Judgement, background: Background) -> Evidence:
     scatter = claim.volume
     sentence = (
         f"The {scatter.parties} accounts send nearly the same number of requests: their scatter is "
-        f"{number(scatter.observed)} times that of dice; between independent users it is far larger."
+        f"{number(scatter.observed)} times that of dice; between independent users it is about "
+        f"{number(scatter.ordinary(background.volume))} times."
     )
     return Evidence("even_volumes", round(scatter.observed, 3), sentence, claim.p_volume)
 
 
-def share(claim: Judgement) -> Evidence:
+def share(claim: Judgement, background: Background, what: str) -> Evidence:
     scatter = claim.share
     sentence = (
-        f"The text has nearly the same share in what each of {scatter.parties} accounts sends: the scatter is "
-        f"{number(scatter.observed)} times that of dice; between independent users it is far larger."
+        f"The share of {what} in what each of {scatter.parties} accounts sends is nearly the same: the scatter is "
+        f"{number(scatter.observed)} times that of dice; between independent users it is about "
+        f"{number(scatter.ordinary(background.share))} times."
     )
     return Evidence("even_shares", round(scatter.observed, 3), sentence, claim.p_share)
 
 
-def claimed(claim: Judgement, background: Background) -> tuple[Evidence, ...]:
-    """The evidence of the way by which the claim is made."""
-    if claim.way == "schedule":
-        return schedule(claim), volume(claim) if claim.p_volume <= claim.p_share else share(claim)
+def claimed(claim: Judgement, background: Background, what: str = "this text") -> tuple[Evidence, ...]:
+    """The evidence of the way by which the claim is made; evenness is told where it is evidence."""
     if claim.way == "instruction":
-        return habit(claim, background), level(claim)
-    return tuple(line for line in (volume(claim), share(claim)) if (line.p_value or 0) <= CLAIMED)
+        return habit(claim, background), level(claim, background)
+    even = [volume(claim, background), share(claim, background, what)]
+    told = [line for line in even if (line.p_value or 0) <= CLAIMED]
+    if claim.way == "schedule":
+        strongest = sorted(told, key=lambda line: line.p_value or 0)[:1]
+        return schedule(claim, what), *strongest
+    return tuple(told)
 
 
 def habit(claim: Judgement, background: Background) -> Evidence:
@@ -113,10 +119,11 @@ def habit(claim: Judgement, background: Background) -> Evidence:
     return Evidence("no_habits", round(place.correlation, 3), sentence, claim.p_habit)
 
 
-def level(claim: Judgement) -> Evidence:
+def level(claim: Judgement, background: Background) -> Evidence:
+    borrowed = 1 / (1 + np.exp(background.level.centre))
     sentence = (
         f"The text stands in {claim.mean_share:.0%} of all that these accounts send; "
-        f"people who borrow a text use it in far less."
+        f"people who borrow a text use it in about {borrowed:.0%}."
     )
     return Evidence("share_of_traffic", round(claim.mean_share, 3), sentence, claim.p_borrowers)
 
@@ -147,38 +154,35 @@ def span(first: int, last: int, parties: int, accounts: int) -> Evidence:
     return Evidence("accounts", accounts, f"{accounts:,} accounts{seats} over {days} days.")
 
 
+def one_organisation(accounts: int, reason: str) -> Evidence:
+    sentence = f"One organisation: {accounts:,} accounts share {reason}; counted as one party in every test."
+    return Evidence("one_organisation", accounts, sentence)
+
+
+def scheduled_seats(schedule: Schedule) -> Evidence:
+    sentence = (
+        f"{schedule.count} of its accounts send their texts as a scheduler would; among as many people "
+        f"{number(schedule.expected)} would look so. If the operator does not know this organisation, look at it."
+    )
+    return Evidence("scheduled_seats", schedule.count, sentence, schedule.p_value)
+
+
 def corroboration(found: Corroborated, background: Background) -> tuple[Evidence, ...]:
     """What tells the community from colleagues and from public texts of one topic, or that nothing does."""
     lines = []
     if found.organisations:
-        sentence = f"{found.organisations} of them declare an organisation, each a different one."
+        sentence = (
+            f"{found.organisations} of them declare an organisation, each a different one."
+            if found.organisations > 1
+            else "One of them declares an organisation, the others none."
+        )
         lines.append(Evidence("different_organisations", found.organisations, sentence))
     if found.colleagues:
-        sentence = "May be colleagues: nothing in rhythm, volume or form tells these accounts from independent people."
+        sentence = "May be colleagues or users of one tool: nothing in rhythm, volume or form tells them from people."
         lines.append(Evidence("may_be_colleagues", found.judgement.p_value, sentence, found.judgement.p_value))
-    elif found.judgement.p_value <= 0.05:
-        lines += claimed(found.judgement, background)
+    elif found.judgement.p_value <= CLAIMED:
+        lines += claimed(found.judgement, background, "these texts")
     if found.public:
         sentence = "May be public texts of one topic: users overlap loosely, and too few fillings were sent to tell."
         lines.append(Evidence("may_be_public", round(found.overlap, 3), sentence, found.public_p))
     return tuple(lines)
-
-
-def explanations(group: Group, figures: Sharding) -> tuple[Evidence, ...]:
-    """Which benign explanations were asked, and why each does not hold for the families that tie the group."""
-    own = list(group.families)
-    overlap = float(figures.common[own].sum() / max(figures.sendings[own].sum(), 1))
-    lines = [
-        (
-            "not_one_organisation",
-            len(group.strength),
-            f"Not one organisation: {len(group.strength):,} separate parties.",
-        ),
-        (
-            "not_a_question_set",
-            round(overlap, 3),
-            f"Not a benchmark: {overlap:.0%} of the requests were sent by a second account too; of a question set all.",
-        ),
-        ("not_a_class", len(own), "Not a class with one task: the use is not one burst of a few requests each."),
-    ]
-    return tuple(Evidence(name, value, sentence) for name, value, sentence in lines)

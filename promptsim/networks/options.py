@@ -16,8 +16,9 @@ DAY = 24 * HOUR
 class NetworkOptions:
     """Defaults for every size of traffic; the same for all."""
 
-    rate: float = 0.01  # Benjamini-Hochberg over all family pairs, and again over all one-family claims
-    doubt_rate: float = 0.05  # a benign explanation of a community holds while its p-value is above
+    rate: float = 0.01  # Benjamini-Hochberg over all family pairs, and again over all one-family claims; a benign
+    # explanation of a community, or borrowers without habits, are ruled out from here down
+    doubt_rate: float = 0.05  # what conduct alone must reach where metadata or a hand-over speak for the claim too
     min_shared: int = 3  # parties that must use both families of a tie
     min_lift: float = 5.0  # shared parties against what chance gives
     min_jaccard: float = 0.2  # shared parties against parties that use either
@@ -38,6 +39,4 @@ class NetworkOptions:
     max_party_share: float = 0.5  # a metadata value that more than this share of accounts carries names no party
     max_degree: int = 2_000  # families of one party that enter the co-use products; more are cut, and counted
     min_reference_parties: int = 5  # a family that shows what is ordinary has at least so many regular users
-    public_templates: frozenset[str] = (
-        frozenset()
-    )  # family ids or fixed texts known to be public: never flagged for use
+    public_templates: frozenset[str] = frozenset()  # family ids or texts known to be public (`known`): they tie nobody

@@ -1,4 +1,8 @@
-"""Usage and parties → organisations whose seats share templates of their own: to be shown, not flagged."""
+"""Usage and parties → organisations whose seats share templates of their own: to be shown, not flagged.
+
+Who belongs to one organisation is the operator's word, and it is believed: seats act together openly. Where seats are
+run by a scheduler that is said, so that nobody hides a pool of accounts behind one organisation unseen.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +13,7 @@ import numpy as np
 
 from promptsim.networks.options import NetworkOptions
 from promptsim.networks.parties import Parties
+from promptsim.networks.rhythm import People, Schedule, assess_schedule
 from promptsim.networks.usage import Usage
 from promptsim.records import Activity, Family
 
@@ -25,6 +30,14 @@ class Organisation:
 
     def account_ids(self, activity: Activity) -> tuple[str, ...]:
         return tuple(sorted(activity.accounts[account] for account in self.accounts))
+
+
+def seats_on_schedule(organisation: Organisation, usage: Usage, people: People) -> Schedule:
+    """How many seats send their organisation's texts as a scheduler would."""
+    rows = np.concatenate([np.arange(usage.rows(f).start, usage.rows(f).stop) for f in organisation.families])
+    _, seat, uses = np.unique(usage.account[rows], return_inverse=True, return_counts=True)
+    sitting = np.bincount(seat, weights=usage.in_session[rows]).astype(np.int64)
+    return assess_schedule(people, uses.astype(np.int64), sitting)
 
 
 def find_organisations(

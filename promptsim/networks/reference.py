@@ -42,11 +42,10 @@ class Reference:
         """Chance of a figure as low as this, in a family like the reference, with this standard error."""
         return float(stats.t.cdf((value - self.centre) / np.hypot(self.spread, error), self.freedom))
 
-    def quantiles(self, count: int = 19) -> Doubles:
-        """Equally likely values of the figure (Gamma, so that they stay positive), to average a test over."""
-        shape = (self.centre / self.spread) ** 2
+    def quantiles(self, count: int = 99) -> Doubles:
+        """Equally likely values of the figure, to average a test over."""
         levels = (np.arange(count) + 0.5) / count
-        result: Doubles = stats.gamma.ppf(levels, shape, scale=self.spread**2 / self.centre)
+        result: Doubles = self.centre + self.spread * stats.t.ppf(levels, self.freedom)
         return result
 
 

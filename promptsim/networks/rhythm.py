@@ -2,11 +2,13 @@
 
 A person's request mostly has another of the same account within half an hour. Each party's count of such requests is
 compared with a beta-binomial over parties of the reference families; a party is *scheduled* when so few would be
-seen in 5 % of people. The claim is about how many parties of a family are scheduled, against what that gives by chance.
+seen in 5 % of people. The claim is about how many parties of a family are scheduled, against what that gives by chance;
+the same is asked at 0.5 %, so that a few clear cases count for more than as many narrow ones.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -25,7 +27,7 @@ LEAST_USES = 4  # of a party whose hours are looked at
 OWN_HOURS = 0.5  # of people's concentration on hours of the day: from there on, users keep hours of their own
 TIMER = 0.5  # variation of the gaps between uses below which a timer sends them (dealt-out work: about 1)
 MANY_USES = 300  # beyond, the count's own scatter is negligible
-PARTY_LEVEL = 0.05  # a party is scheduled when people would show so few requests in sittings this rarely
+LEVELS = (0.05, 0.005)  # a party is scheduled, or plainly so, when people show so few requests in sittings this rarely
 SITTING_PRIOR = Prior(centre=0.65, spread=0.1)  # share of uses in sittings
 ALIKE_PRIOR = Prior(centre=0.2, spread=0.1)  # correlation of that within a party
 HOURS_PRIOR = Prior(centre=0.4, spread=0.1)  # concentration on hours of the day
@@ -42,13 +44,23 @@ class Uses:
 
 
 @dataclass(frozen=True, slots=True)
+class Excess:
+    """Parties of reference families that look scheduled at a level, as a multiple of what the beta-binomial gives, and
+    how far that differs between families (variance of its log).
+    """
+
+    level: float
+    rate: float = 1.0
+    dispersion: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class People:
     """How people use what they share: beta-binomial over parties; how far families differ beyond that."""
 
     alpha: float
     beta: float
-    rate: float  # scheduled parties in reference families, as a multiple of what the beta-binomial gives
-    dispersion: float
+    excesses: tuple[Excess, ...]
     families: int
 
 
@@ -76,35 +88,40 @@ def measure_uses(usage: Usage) -> Uses:
     return Uses(np.bincount(pair, minlength=count).astype(np.int64), sitting.astype(np.int64), total.astype(np.int64))
 
 
-def fit_people(usage: Usage, uses: Uses, reference: Bools) -> People:
+def fit_people(usage: Usage, uses: Uses, reference: Bools, ordinary: Bools) -> People:
     """Medians over families of the share in sittings and of its correlation within a party; then how families scatter.
 
-    Medians, because a reference family may have a scheduler among its users.
+    `ordinary`: the parties that count. Medians, because a reference family may have a scheduler among its users.
     """
     numbers = np.flatnonzero(reference)
-    moments = [_moments(uses, _pairs(usage, int(family))) for family in numbers]
+    parts = [_pairs(usage, int(family), ordinary) for family in numbers]
+    moments = [_moments(uses, part) for part in parts]
     shares, alike = (np.array([m[at] for m in moments if m is not None]) for at in (0, 1))
     share = fit_reference(shares, np.zeros(len(shares)), SITTING_PRIOR).centre
     within = float(np.clip(fit_reference(alike, np.zeros(len(alike)), ALIKE_PRIOR).centre, 0.02, 0.6))
     size = (1 - within) / within
-    people = People(share * size, (1 - share) * size, 1.0, 1.0, len(numbers))
-    scheduled, chance = scheduled_parties(people, uses.uses, uses.sitting)
-    parts = [_pairs(usage, int(family)) for family in numbers]
+    alpha, beta = share * size, (1 - share) * size
+    return People(alpha, beta, tuple(_excess(alpha, beta, uses, parts, level) for level in LEVELS), len(numbers))
+
+
+def _excess(alpha: float, beta: float, uses: Uses, parts: Sequence[Int64s], level: float) -> Excess:
+    """How many more parties look scheduled in these families than the beta-binomial gives; never counted as fewer."""
+    scheduled, chance = scheduled_parties(alpha, beta, uses.uses, uses.sitting, level)
     seen = np.array([scheduled[part].sum() for part in parts], np.float64)
     expected = np.array([chance[part].sum() for part in parts], np.float64)
     telling = expected >= 0.5
     logs = np.log((seen[telling] + 0.5) / (expected[telling] + 0.5))
-    excess = fit_reference(logs, 1 / np.sqrt(expected[telling] + 0.5), EXCESS_PRIOR)
-    rate = max(float(np.exp(excess.centre)), 1.0)
-    return People(people.alpha, people.beta, rate, excess.spread**2, len(numbers))
+    found = fit_reference(logs, 1 / np.sqrt(expected[telling] + 0.5), EXCESS_PRIOR)
+    return Excess(level, max(float(np.exp(found.centre)), 1.0), found.spread**2)
 
 
-def _pairs(usage: Usage, family: int) -> slice:
+def _pairs(usage: Usage, family: int, ordinary: Bools) -> Int64s:
     low, high = np.searchsorted(usage.pair_family, [family, family + 1])
-    return slice(int(low), int(high))
+    pairs = np.arange(low, high)
+    return pairs[ordinary[usage.pair_party[pairs]]]
 
 
-def _moments(uses: Uses, pairs: slice) -> tuple[float, float] | None:
+def _moments(uses: Uses, pairs: Int64s) -> tuple[float, float] | None:
     """Share in sittings and correlation within a party, of one family's parties with three uses or more."""
     n, s = uses.uses[pairs].astype(np.float64), uses.sitting[pairs].astype(np.float64)
     n, s = n[n >= 3], s[n >= 3]
@@ -115,32 +132,38 @@ def _moments(uses: Uses, pairs: slice) -> tuple[float, float] | None:
     return mean, float(excess / ((n * (n - 1)).sum() * mean * (1 - mean)))
 
 
-def scheduled_parties(people: People, uses: Int64s, sitting: Int64s) -> tuple[Bools, Doubles]:
-    """Which parties look scheduled, and the chance that a person with as many uses would."""
+def scheduled_parties(alpha: float, beta: float, uses: Int64s, sitting: Int64s, level: float) -> tuple[Bools, Doubles]:
+    """Which parties look scheduled at this level, and the chance that a person with as many uses would."""
     distinct, back = np.unique(uses, return_inverse=True)
-    known = [_limit(people.alpha, people.beta, number) for number in distinct.tolist()]
+    known = [_limit(alpha, beta, number, level) for number in distinct.tolist()]
     limit, chance = (np.array([one[at] for one in known], np.float64) for at in (0, 1))
     return sitting <= limit[back], chance[back]
 
 
 @lru_cache(maxsize=20_000)
-def _limit(alpha: float, beta: float, uses: int) -> tuple[float, float]:
+def _limit(alpha: float, beta: float, uses: int, level: float) -> tuple[float, float]:
     """Most uses in sittings that still count as scheduled (-1: none), and the chance of so few."""
     if uses > MANY_USES:
-        return float(np.floor(uses * stats.beta.ppf(PARTY_LEVEL, alpha, beta))), PARTY_LEVEL
+        return float(np.floor(uses * stats.beta.ppf(level, alpha, beta))), level
     law = np.cumsum(stats.betabinom.pmf(np.arange(uses + 1), uses, alpha, beta))
-    limit = int(np.searchsorted(law, PARTY_LEVEL, side="right")) - 1
+    limit = int(np.searchsorted(law, level, side="right")) - 1
     return float(limit), float(law[limit]) if limit >= 0 else 0.0
 
 
 def assess_schedule(people: People, uses: Int64s, sitting: Int64s) -> Schedule:
-    """Are there more scheduled parties than families of people show? Negative binomial tail."""
-    scheduled, chance = scheduled_parties(people, uses, sitting)
-    seen, expected = int(scheduled.sum()), float(people.rate * chance.sum())
-    shape = 1 / people.dispersion
-    tail = stats.nbinom.sf(seen - 1, shape, shape / (shape + max(expected, 1e-9))) if seen else 1.0
+    """Are there more scheduled parties than families of people show? Negative binomial tails, one a level; the smallest
+    times their number. Told are the figures of the first level.
+    """
+    tails, told = [], None
+    for excess in people.excesses:
+        scheduled, chance = scheduled_parties(people.alpha, people.beta, uses, sitting, excess.level)
+        seen, expected = int(scheduled.sum()), float(excess.rate * chance.sum())
+        shape = 1 / excess.dispersion
+        tails.append(stats.nbinom.sf(seen - 1, shape, shape / (shape + max(expected, 1e-9))) if seen else 1.0)
+        told = told or (scheduled, seen, expected)
+    scheduled, seen, expected = told or (np.zeros(len(uses), bool), 0, 0.0)
     share = float(sitting.sum() / max(uses.sum(), 1))
-    return Schedule(scheduled, seen, expected, share, float(tail))
+    return Schedule(scheduled, seen, expected, share, min(1.0, len(tails) * float(min(tails, default=1.0))))
 
 
 @dataclass(frozen=True, slots=True)

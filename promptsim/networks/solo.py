@@ -19,7 +19,7 @@ from promptsim.networks.options import NetworkOptions
 from promptsim.networks.rhythm import fit_people, measure_uses
 from promptsim.networks.sharding import Sharding, fewer_than_public
 from promptsim.networks.units import Units
-from promptsim.networks.usage import Usage
+from promptsim.networks.usage import REGULAR, Usage
 from promptsim.records import Bools, Family
 
 
@@ -62,12 +62,23 @@ class Observer:
             return whole
         return replace(whole, level=max(observe(self._usage, part, False).level for part in parts))
 
-    def background(self, tied: Bools) -> Background:
-        """From texts of many parties that are tied to no other."""
-        wide = self._regulars >= self._options.min_reference_parties
-        reference = self.testable & ~tied & wide
-        people = fit_people(self._usage, measure_uses(self._usage), reference)
-        return fit_background(people, [conduct for at, conduct in self.conducts.items() if reference[at]])
+    def background(self, tied: Bools, acting: Bools) -> Background:
+        """From texts of many parties that are tied to no other, without the parties that act together already: they
+        use ordinary texts too, as cover, and where they are many they would be taken for people.
+        """
+        regular = (self._usage.pair_uses >= REGULAR) & ~acting[self._usage.pair_party]
+        regulars = np.bincount(self._usage.pair_family[regular], minlength=len(tied))
+        reference = self.testable & ~tied & (regulars >= self._options.min_reference_parties)
+        people = fit_people(self._usage, measure_uses(self._usage), reference, ~acting)
+        return fit_background(people, [self._ordinary(int(at), acting) for at in np.flatnonzero(reference)])
+
+    def _ordinary(self, text: int, acting: Bools) -> Conduct:
+        """The conduct of a text's other users."""
+        rows = np.arange(self._usage.starts[text], self._usage.starts[text + 1])
+        left = rows[~acting[self._usage.party[rows]]]
+        if len(left) == len(rows):
+            return self.conducts[text]
+        return observe(self._usage, left, self.conducts[text].long_text)
 
     def claims(self, tied: Bools, background: Background) -> list[SoloClaim]:
         """One for each testable text that is not tied and does not look public, and one for each family of several."""

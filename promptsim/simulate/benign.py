@@ -24,7 +24,7 @@ def people(ledger: Ledger, voice: Voice, budget: int, days: int) -> list[Account
         many = min(budget, 1 + int(4 * voice.random.paretovariate(1.3)), 80)
         first = voice.between(0, max(0, days - 5))
         for _ in range(many):
-            say_something(ledger, voice, account, clock.person(voice, account.zone, first, days))
+            say_something(ledger, voice, account, clock.next_of(voice, account, first, days))
         budget -= many
     return made
 
@@ -43,7 +43,7 @@ def common(ledger: Ledger, voice: Voice, budget: int, days: int, crowd: list[Acc
         account = _one_of(voice, crowd)
         text = voice.pick(COMMON)
         shown = text.capitalize() if voice.chance(0.4) else text
-        ledger.say(account, clock.person(voice, account.zone, 0, days), shown, "common")
+        ledger.say(account, clock.next_of(voice, account, 0, days), shown, "common")
 
 
 def retries(ledger: Ledger, voice: Voice, budget: int) -> None:
@@ -64,7 +64,7 @@ def developers(ledger: Ledger, voice: Voice, budget: int, days: int) -> None:
         for _ in range(min(budget, voice.between(15, 90))):
             which = voice.between(0, len(templates) - 1)
             family = ledger.family(f"dev_{number:04}_{which}", "dev_wrapper", templates[which].text)
-            time = clock.machine(voice, 0, days) if round_the_clock else clock.person(voice, account.zone, 0, days)
+            time = clock.machine(voice, 0, days) if round_the_clock else clock.next_of(voice, account, 0, days)
             ledger.fill(account, time, templates[which], payload(voice), "dev_wrapper", family)
             budget -= 1
         number += 1
@@ -81,9 +81,9 @@ def public(ledger: Ledger, voice: Voice, budget: int, days: int, crowd: list[Acc
         which = voice.random.choices(range(len(templates)), weights)[0]
         family = ledger.family(f"public_{which:02}", "public_template", templates[which].text)
         account = _one_of(voice, crowd)
-        for _ in range(min(budget, 1 + int(voice.random.expovariate(0.6)))):
+        for _ in range(min(budget, 1 + int(voice.random.lognormvariate(0.5, 1.0)))):
             filling = question(voice) if voice.chance(0.1) else short_payload(voice)
-            time = clock.person(voice, account.zone, appeared[which], days)
+            time = clock.next_of(voice, account, appeared[which], days)
             ledger.fill(account, time, templates[which], filling, "public_template", family)
             budget -= 1
 
@@ -103,7 +103,7 @@ def benchmarks(ledger: Ledger, voice: Voice, budget: int, days: int, crowd: list
         budget -= 3 * len(items)
         for item in items[: min(3, budget if crowd else 0)]:
             reader = _one_of(voice, crowd)
-            ledger.fill(reader, clock.person(voice, reader.zone, 0, days), template, item, "benchmark", family)
+            ledger.fill(reader, clock.next_of(voice, reader, 0, days), template, item, "benchmark", family)
             budget -= 1
         number += 1
 
@@ -136,7 +136,7 @@ def organisations(ledger: Ledger, voice: Voice, budget: int, days: int) -> None:
         seats = [ledger.account(voice, "org", zone=zone, org=org) for _ in range(voice.between(3, 8))]
         for _ in range(min(budget, voice.between(30, 80))):
             seat = _one_of(voice, seats)
-            time = clock.person(voice, zone, 0, days)
+            time = clock.next_of(voice, seat, 0, days)
             budget -= 1
             if voice.chance(0.35):
                 say_something(ledger, voice, seat, time)
@@ -153,7 +153,7 @@ def harness_users(ledger: Ledger, voice: Voice, budget: int, days: int, harness:
     while budget > 0:
         account = ledger.account(voice, "harness_user", zone=clock.ZONES[voice.between(0, len(clock.ZONES) - 1)])
         for _ in range(min(budget, voice.between(5, 30))):
-            time = clock.person(voice, account.zone, 0, days)
+            time = clock.next_of(voice, account, 0, days)
             ledger.fill(account, time, harness, organic(voice), "harness", family)
             budget -= 1
 

@@ -1,6 +1,7 @@
 """The planted campaigns: pools of accounts that send the fillings of fixed instructions, each in its own manner.
 
-Payloads are sharded: no two accounts of a campaign are given the same one. Accounts work around the clock.
+Payloads are sharded: no two accounts of a campaign are given the same one. Accounts work around the clock; those that
+inject an instruction into people's prompts, and low and slow ones, keep the hours and sittings of people.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from promptsim.simulate.templates import Template, injection, instruction, wordi
 
 WORDINGS = 24
 POOLS = 3
+PASSING_AS_PEOPLE = ("injected", "slow")
 
 
 class Crew:
@@ -31,7 +33,11 @@ class Crew:
         self.role = campaign.label.lower().split("-")[0]
         self.first = voice.random.random() * days / 5
         self._used: set[str] = set()
-        self.accounts = [ledger.account(voice, f"campaign_{self.label}", self.label) for _ in range(campaign.accounts)]
+        self.accounts = [self._account() for _ in range(campaign.accounts)]
+
+    def _account(self) -> Account:
+        zone = clock.ZONES[self.voice.between(0, len(clock.ZONES) - 1)]
+        return self.ledger.account(self.voice, f"campaign_{self.label}", self.label, zone=zone)
 
     def family(self, number: int, template_text: str, kind: str = "") -> str:
         """Note one of the campaign's families; its name."""
@@ -46,7 +52,9 @@ class Crew:
         return drawn
 
     def moment(self, account: Account) -> int:
-        """Any moment of the campaign, or of the turn of the account's pool."""
+        """Any moment of the campaign, or of the turn of the account's pool; a person's where it passes as people."""
+        if self.campaign.kind in PASSING_AS_PEOPLE:
+            return clock.next_of(self.voice, account, int(self.first), self.days)
         if account.pool:
             span = (self.days - self.first) / POOLS
             begin = self.first + (account.pool - 1) * span

@@ -1,4 +1,5 @@
-"""When events happen: people by day in their own time zone, machines around the clock, classes in one burst.
+"""When events happen: people by day in their own time zone, in sittings; machines around the clock; classes in one
+burst.
 
 Times are microseconds since 1970, as everywhere.
 """
@@ -8,6 +9,7 @@ from __future__ import annotations
 from itertools import accumulate
 
 from promptsim.simulate.language import Voice
+from promptsim.simulate.ledger import Account
 
 HOUR = 3_600_000_000
 DAY = 24 * HOUR
@@ -16,6 +18,7 @@ START = 1_772_409_600_000_000  # 2026-03-02T00:00:00Z, a Monday
 
 # How likely a person is to write in each hour of their day.
 _WAKING = tuple(accumulate((2, 1, 1, 1, 1, 2, 5, 10, 16, 20, 22, 21, 18, 20, 22, 22, 20, 18, 16, 17, 18, 16, 10, 5)))
+GOES_ON = 0.65  # how often a person's next request belongs to the sitting of the last
 ZONES = (-8, -7, -6, -5, -5, -3, 0, 0, 1, 1, 1, 2, 3, 5, 5, 7, 8, 8, 9, 10)
 
 
@@ -27,6 +30,16 @@ def person(voice: Voice, zone: int, first: int, last: int) -> int:
     if (day % 7) >= 5 and voice.chance(0.4):  # fewer on weekends
         day = max(first, day - 2)
     return _within(START + day * DAY + (hour - zone) * HOUR + int(voice.random.random() * HOUR), first, last)
+
+
+def next_of(voice: Voice, account: Account, first: int, last: int) -> int:
+    """When this person writes next: mostly minutes after the last time, else at another moment (`person`)."""
+    soon = account.latest + int(voice.random.expovariate(1 / 4) * MINUTE)
+    if account.latest and voice.chance(GOES_ON) and START + first * DAY <= soon < START + last * DAY:
+        account.latest = soon
+    else:
+        account.latest = person(voice, account.zone, first, last)
+    return account.latest
 
 
 def machine(voice: Voice, first: float, last: float) -> int:

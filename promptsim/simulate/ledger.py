@@ -32,6 +32,7 @@ class Account:
     lower_case: bool
     metadata: Row
     pool: int = 0
+    latest: int = 0  # when this person wrote last, in the order of writing
 
 
 @dataclass(slots=True)

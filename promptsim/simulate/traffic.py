@@ -14,7 +14,7 @@ from promptsim.errors import UsageError
 from promptsim.records import whole_text
 from promptsim.simulate import benign
 from promptsim.simulate.campaigns import plant
-from promptsim.simulate.clock import person
+from promptsim.simulate.clock import next_of
 from promptsim.simulate.language import Voice
 from promptsim.simulate.ledger import Account, Ledger, Row, Sent
 from promptsim.simulate.plan import Campaign, Plan
@@ -91,7 +91,7 @@ def _top_up(ledger: Ledger, voice: Voice, events: int, days: int) -> None:
     crowd = crowd or [ledger.account(voice, "casual")]
     while len(ledger.sent) < events:
         account = crowd[voice.between(0, len(crowd) - 1)]
-        benign.say_something(ledger, voice, account, person(voice, account.zone, 0, days))
+        benign.say_something(ledger, voice, account, next_of(voice, account, 0, days))
 
 
 def _simulation(ledger: Ledger, campaigns: tuple[Campaign, ...], left_out: tuple[str, ...]) -> Simulation:
