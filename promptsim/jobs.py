@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any
 from promptsim.engine.shared import SharedEngine, build_index, carry_out
 from promptsim.errors import BusyError, PromptsimError, UsageError
 from promptsim.records import Run
-from promptsim.settings import MODEL_VARIABLE
+from promptsim.settings import MODEL_VARIABLE, WORDING_MODEL_VARIABLE
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
@@ -117,9 +117,15 @@ class Runner:
     """Starts clustering runs and index builds as child processes, one of each at a time, and waits for them."""
 
     def __init__(
-        self, engine: SharedEngine, home: Path, model: str | None, after_run: AfterRun = lambda _run: None
+        self,
+        engine: SharedEngine,
+        home: Path,
+        model: str | None,
+        wording_model: str | None = None,
+        after_run: AfterRun = lambda _run: None,
     ) -> None:
-        self._engine, self._home, self._model, self._after_run = engine, home, model, after_run
+        self._engine, self._home, self._after_run = engine, home, after_run
+        self._models = {MODEL_VARIABLE: model, WORDING_MODEL_VARIABLE: wording_model}
         self._lock = threading.Lock()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._waiter: threading.Thread | None = None
@@ -175,7 +181,7 @@ class Runner:
         environment = os.environ | {
             "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // 2))
         }  # the rest is for search
-        environment |= {MODEL_VARIABLE: self._model} if self._model else {}
+        environment |= {name: model for name, model in self._models.items() if model}
         child = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
         self._children[arguments[-1] if len(arguments) > 1 else arguments[0]] = child
         return child
@@ -268,12 +274,12 @@ def main(arguments: list[str]) -> int:
     with suppress(OSError):
         os.nice(NICENESS)
     what, home = arguments[0], Path(arguments[1])
-    model = os.environ.get(MODEL_VARIABLE) or None
+    model, wording_model = (os.environ.get(name) or None for name in (MODEL_VARIABLE, WORDING_MODEL_VARIABLE))
     try:
         if what == "index":
             build_index(home, model=model)
         else:
-            carry_out(home, arguments[2], model=model, progress_to=_Recorded)
+            carry_out(home, arguments[2], model=model, wording_model=wording_model, progress_to=_Recorded)
     except PromptsimError as error:
         print(f"promptsim: {error}", file=sys.stderr)
         return error.exit_status

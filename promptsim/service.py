@@ -91,23 +91,31 @@ class Service:
         home: Path,
         model: str | None,
         *,
+        wording_model: str | None = None,
         schedule: Schedule | None = None,
         hooks: Hooks | None = None,
     ) -> None:
         self.engine, self.home, self.hooks = engine, home, hooks or Hooks()
         self.searching, self.matching = Pool("search", 2), Pool("match", 1)
         self.writing, self.reading = Pool("write", 2), Pool("read", 3)
-        self.runner = Runner(engine, home, model, after_run=self._after_run)
+        self.runner = Runner(engine, home, model, wording_model, after_run=self._after_run)
         self.scheduler = Scheduler(engine, self.runner, schedule) if schedule else None
         self._ready, self._stop = threading.Event(), threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="watch", daemon=True)
 
     @classmethod
     def open(
-        cls, home: Path, *, model: str | None = None, schedule: Schedule | None = None, hooks: Hooks | None = None
+        cls,
+        home: Path,
+        *,
+        model: str | None = None,
+        wording_model: str | None = None,
+        schedule: Schedule | None = None,
+        hooks: Hooks | None = None,
     ) -> Service:
         """Open the home and begin to warm up; `ready` says when the index answers."""
-        service = cls(SharedEngine.share(home, model=model), home, model, schedule=schedule, hooks=hooks)
+        engine = SharedEngine.share(home, model=model)
+        service = cls(engine, home, model, wording_model=wording_model, schedule=schedule, hooks=hooks)
         service._watcher.start()
         if service.scheduler is not None:
             service.scheduler.start()

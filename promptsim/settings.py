@@ -13,6 +13,7 @@ from promptsim.errors import UsageError
 
 HOME_VARIABLE = "PROMPTSIM_HOME"
 MODEL_VARIABLE = "PROMPTSIM_MODEL"
+WORDING_MODEL_VARIABLE = "PROMPTSIM_WORDING_MODEL"
 THREADS_VARIABLE = "PROMPTSIM_THREADS"
 KNOWN_VARIABLE = "PROMPTSIM_KNOWN_PROMPTS"  # a file of public prompts whose use accuses nobody
 WEBHOOK_ALLOW_VARIABLE = "PROMPTSIM_WEBHOOK_ALLOW"  # networks beside public addresses: "10.2.0.0/16, 127.0.0.0/8"
@@ -20,17 +21,24 @@ WEBHOOK_ALLOW_VARIABLE = "PROMPTSIM_WEBHOOK_ALLOW"  # networks beside public add
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`home`: the folder that keeps everything; `model`: None for the shipped encoder; `threads`: at most so many."""
+    """`home`: the folder that keeps everything; `model`: None for the shipped encoder; `wording_model`: what compares
+    the fixed texts of families in a clustering run, None for `model`; `threads`: at most so many."""
 
     home: Path
     model: str | None = None
     threads: int = 2
+    wording_model: str | None = None
 
 
-def load(home: Path | None = None, model: str | None = None) -> Settings:
+def load(home: Path | None = None, model: str | None = None, wording_model: str | None = None) -> Settings:
     """What the caller gave, else the environment, else the defaults of the contract."""
     chosen = home or Path(os.environ.get(HOME_VARIABLE) or "index")
-    return Settings(chosen, model or os.environ.get(MODEL_VARIABLE) or None, _threads())
+    return Settings(
+        chosen,
+        model or os.environ.get(MODEL_VARIABLE) or None,
+        _threads(),
+        wording_model or os.environ.get(WORDING_MODEL_VARIABLE) or None,
+    )
 
 
 def known_prompts() -> Path | None:

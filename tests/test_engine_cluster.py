@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from promptsim.engine import Engine
+from promptsim.engine import engine as engine_module
 from promptsim.errors import UsageError
-from promptsim.records import MemberEvent
+from promptsim.families.probes import PROBES
+from promptsim.records import Floats, MemberEvent
 from promptsim.simulate.plan import Plan
 from promptsim.simulate.traffic import Simulation, simulate
 
@@ -133,3 +136,37 @@ def test_tiny_corpora_work(engine: Engine, events: int) -> None:
     run = engine.cluster()
     assert run.counts["families"] == (1 if events == 2 else 0)
     assert engine.networks() == []
+
+
+def test_a_wording_model_compares_fixed_texts_and_leaves_the_vectors_alone(
+    traffic: Simulation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    class Model:
+        """Knows nothing but the length of a text, and keeps what it was asked."""
+
+        def encode(self, texts: Sequence[str]) -> Floats:
+            asked.extend(texts)
+            return np.eye(64, dtype=np.float32)[[len(text) % 64 for text in texts]]
+
+    shipped = engine_module.open_encoder
+    monkeypatch.setattr(engine_module, "open_encoder", lambda model: Model() if model == "another" else shipped(model))
+    with Engine.open(tmp_path / "home", wording_model="another") as engine:
+        engine.ingest(traffic.events)
+        vectors = engine.store.encoder()
+        engine.cluster()
+        assert set(PROBES) < set(asked)
+        assert len(asked) < len(PROBES) + 2 * sum(len(family.wordings) for family in engine.families(limit=10_000))
+        assert engine.store.encoder() == vectors == engine_module.identity(shipped())
+
+
+def test_a_wording_model_that_cannot_be_loaded_is_said_before_the_run(clustered: Engine, tmp_path: Path) -> None:
+    pytest.importorskip("sentence_transformers")
+    runs = len(clustered.runs())
+    with (
+        Engine.open(clustered.store.home.path, wording_model=str(tmp_path), create=False) as engine,
+        pytest.raises(UsageError, match=str(tmp_path)),
+    ):
+        engine.cluster()
+    assert len(clustered.runs()) == runs

@@ -9,7 +9,8 @@ import pytest
 from scipy.stats import poisson
 
 from promptsim.families.couse import CoUse
-from promptsim.families.probes import PROBES, closeness, with_rules
+from promptsim.families.likeness import CROWD, LONG_MARGIN, PAIR, Ground, Likeness, words_of
+from promptsim.families.probes import PROBES
 from promptsim.families.wordings import fixed_text, group_wordings
 from promptsim.records import Floats, Int32s
 
@@ -64,18 +65,18 @@ def grouped(templates: list[str], users: list[Int32s], **options: object) -> lis
 
 def test_wordings_that_the_same_accounts_use_are_one_family() -> None:
     users = accounts((0, 20), (5, 25), (0, 25), (0, 25), (0, 25))
-    assert grouped(SENTIMENT + OTHERS, users, encode=Topics().encode, threshold=0.5) == [0, 0, 0, 3, 4]
+    assert grouped(SENTIMENT + OTHERS, users, encode=Topics().encode) == [0, 0, 0, 3, 4]
 
 
 def test_wordings_that_different_accounts_use_stay_apart() -> None:
     users = accounts((0, 20), (20, 40), (40, 60))
-    assert grouped(SENTIMENT, users, encode=Topics().encode, threshold=0.5) == [0, 1, 2]
+    assert grouped(SENTIMENT, users, encode=Topics().encode) == [0, 1, 2]
 
 
 def test_few_accounts_say_nothing() -> None:
-    assert grouped(SENTIMENT, accounts((0, 2), (0, 2), (0, 2)), encode=Topics().encode, threshold=0.5) == [0, 1, 2]
+    assert grouped(SENTIMENT, accounts((0, 2), (0, 2), (0, 2)), encode=Topics().encode) == [0, 1, 2]
     nobody = [np.empty(0, np.int32)] * 3
-    assert grouped(SENTIMENT, nobody, encode=Topics().encode, threshold=0.5) == [0, 1, 2]
+    assert grouped(SENTIMENT, nobody, encode=Topics().encode) == [0, 1, 2]
 
 
 def test_popular_wordings_overlap_by_chance() -> None:
@@ -83,7 +84,7 @@ def test_popular_wordings_overlap_by_chance() -> None:
     everyone = [np.arange(i % 7, 3_000, 10, dtype=np.int32) for i in range(60)]
     users = [np.arange(0, 300, dtype=np.int32), np.arange(270, 570, dtype=np.int32), *everyone]
     templates = [*SENTIMENT[:2], *["..."] * len(everyone)]
-    result = group_wordings(templates, users, encode=Topics().encode, threshold=0.5)
+    result = group_wordings(templates, users, encode=Topics().encode)
     assert result.group[:2].tolist() == [0, 1]
 
 
@@ -96,22 +97,22 @@ def test_near_identical_texts_are_joined_whoever_uses_them() -> None:
 def test_a_wording_without_payload_is_joined_by_near_identity_only() -> None:
     users = accounts((0, 20), (0, 20), (0, 20))
     fixed = [False, False, True]
-    assert grouped(SENTIMENT, users, encode=Topics().encode, varied=fixed + [True] * 400, threshold=0.5) == [0, 1, 2]
+    assert grouped(SENTIMENT, users, encode=Topics().encode, varied=fixed + [True] * 400) == [0, 1, 2]
 
 
 def test_commonplace_wordings_join_nothing() -> None:
     users = accounts((0, 20), (0, 20), (0, 20))
     marked = [False, True, False] + [False] * 400
-    assert grouped(SENTIMENT, users, encode=Topics().encode, commonplace=marked, threshold=0.5) == [0, 1, 0]
+    assert grouped(SENTIMENT, users, encode=Topics().encode, commonplace=marked) == [0, 1, 0]
     assert grouped([SENTIMENT[0]] * 2, users[:2], commonplace=[True, True] + [False] * 400) == [0, 1]
 
 
-def test_only_wordings_that_accounts_share_are_encoded() -> None:
+def test_only_wordings_that_accounts_share_and_strangers_are_encoded() -> None:
     model = Topics()
-    grouped(
-        SENTIMENT + OTHERS, accounts((0, 20), (0, 20), (50, 60), (60, 70), (70, 80)), encode=model.encode, threshold=0.5
-    )
-    assert sorted(model.asked) == sorted(map(fixed_text, SENTIMENT[:2]))
+    grouped(SENTIMENT + OTHERS, accounts((0, 20), (0, 20), (50, 60), (60, 70), (70, 80)), encode=model.encode)
+    measured = len(PROBES) + 4  # one stranger of the two that are tied, and the three others
+    assert sorted(model.asked[measured:]) == sorted(map(fixed_text, SENTIMENT[:2]))
+    assert set(model.asked[len(PROBES) : measured]) < set(map(fixed_text, SENTIMENT + OTHERS))
 
 
 def test_without_an_encoder_alignment_tells_likeness() -> None:
@@ -123,7 +124,7 @@ def test_without_an_encoder_alignment_tells_likeness() -> None:
 def test_every_join_says_why() -> None:
     more, theirs = background()
     users = accounts((0, 20), (0, 20), (0, 20))
-    result = group_wordings(SENTIMENT + more, users + theirs, encode=Topics().encode, threshold=0.5)
+    result = group_wordings(SENTIMENT + more, users + theirs, encode=Topics().encode)
     assert len(result.joins) == 2
     assert all(join.accounts == 20 and join.expected < 1 for join in result.joins)
     assert all(join.reason.startswith("20 accounts use both (0.") for join in result.joins)
@@ -132,9 +133,9 @@ def test_every_join_says_why() -> None:
 def test_the_order_of_wordings_does_not_matter() -> None:
     templates = SENTIMENT + OTHERS
     users = accounts((0, 20), (5, 25), (0, 25), (0, 25), (0, 25))
-    plain = grouped(templates, users, encode=Topics().encode, threshold=0.5)
+    plain = grouped(templates, users, encode=Topics().encode)
     order = [4, 2, 0, 3, 1]
-    mixed = grouped([templates[i] for i in order], [users[i] for i in order], encode=Topics().encode, threshold=0.5)
+    mixed = grouped([templates[i] for i in order], [users[i] for i in order], encode=Topics().encode)
     partition = {frozenset(i for i in range(5) if plain[i] == g) for g in plain}
     assert {frozenset(order[i] for i in range(5) if mixed[i] == g) for g in mixed} == partition
 
@@ -176,20 +177,53 @@ def test_random_use_gives_hardly_a_pair() -> None:
     assert len(first) <= 2
 
 
-def test_closeness_is_measured_on_short_strangers_and_on_long_ones() -> None:
-    def averaging(texts: Sequence[str]) -> Floats:
-        """Finds any two long texts 0.8 alike and no two short ones."""
-        common = 0.8 if min(map(len, texts)) > 100 else 0.0
-        own = np.eye(len(texts), dtype=np.float32) * np.sqrt(1 - common)
-        return np.hstack([own, np.full((len(texts), 1), np.sqrt(common), np.float32)])
+def test_what_strangers_have_in_common_is_taken_off() -> None:
+    """An encoder that finds any two texts 0.8 alike says no more and no less than one that finds them 0 alike."""
 
     def exact(texts: Sequence[str]) -> Floats:
         return np.eye(len(texts), dtype=np.float32)
 
-    assert closeness(exact) == 0.0
-    assert closeness(averaging) == pytest.approx(0.8, abs=0.01)
-    assert len(set(with_rules())) == len(PROBES)
-    assert min(map(len, with_rules())) > max(map(len, PROBES))
+    def averaging(texts: Sequence[str]) -> Floats:
+        return np.hstack([exact(texts) * np.sqrt(0.2), np.full((len(texts), 1), np.sqrt(0.8))]).astype(np.float32)
+
+    strangers = [f"{i} other matters" for i in range(60)]
+    plain, common = Ground.of(exact, strangers), Ground.of(averaging, strangers)
+    assert plain.mean == pytest.approx(common.mean, abs=1e-3) == pytest.approx(-1 / (len(PROBES) + 59), abs=1e-3)
+    assert plain.spread == pytest.approx(common.spread, abs=1e-3) == pytest.approx(0.0, abs=1e-3)
+
+
+def test_limits_are_counted_in_standard_deviations_of_strangers() -> None:
+    encode = Topics().encode
+    ground = Ground.of(encode, OTHERS)
+    vectors = encode([*PROBES, *OTHERS])
+    moved = vectors - vectors.mean(axis=0)
+    moved /= np.linalg.norm(moved, axis=1, keepdims=True)
+    cosines = (moved @ moved.T)[np.triu_indices(len(moved), 1)]
+    assert ground.above(2.0) == pytest.approx(cosines.mean() + 2.0 * cosines.std(), abs=1e-4)
+    likeness = Likeness([], [], ground, np.empty(0, np.int64))
+    assert likeness.pair == pytest.approx(ground.above(PAIR))
+    assert likeness.limits(np.float32(1e12), np.float32(1e12)) == pytest.approx(ground.above(CROWD), abs=1e-4)
+
+
+def test_two_long_texts_must_be_more_alike_than_two_short_ones() -> None:
+    ground = Ground.of(Topics().encode, OTHERS)
+    texts = [" ".join(f"{kind} product {i}" for i in range(n)) for n in (5, 20, 50) for kind in ("review", "buyer")]
+    likeness = Likeness(texts, words_of(texts), ground, np.arange(6))
+    vectors = ground.vectors(texts)
+    for a, share in ((0, 0.0), (2, 0.25), (4, 1.0)):  # of 15, 60 and 150 words
+        found = likeness.pairs(np.array([a]), np.array([a + 1]))[0]
+        cosine = float(vectors[a] @ vectors[a + 1])
+        assert found == pytest.approx(cosine - share * LONG_MARGIN * ground.spread, abs=1e-4)
+
+
+def test_many_wordings_need_less_likeness_than_two() -> None:
+    likeness = Likeness([], [], Ground.of(Topics().encode, OTHERS), np.empty(0, np.int64))
+    sizes = np.array([1, 4, 100], np.float32)
+    limits = likeness.limits(sizes[:, None], sizes)
+    span = limits[0, 0] - likeness.limits(np.float32(1e12), np.float32(1e12))
+    assert limits[0, 0] == pytest.approx(likeness.pair)
+    assert (limits[0, 0] - limits[1, 1]) / span == pytest.approx(0.5, abs=1e-3)
+    assert (limits[0, 0] - limits[0, 2]) / span == pytest.approx(1 - np.sqrt(0.505), abs=1e-3)  # one is still one
 
 
 def test_a_real_model_tells_reworded_instructions_from_others() -> None:
@@ -203,7 +237,6 @@ def test_a_real_model_tells_reworded_instructions_from_others() -> None:
         "Work out whether the author endorses what is described, then cite the phrase behind your decision. {1}",
     ]
     users = accounts(*[(0, 30)] * 5)
-    assert 0.35 < closeness(encoder.encode) < 0.5
     assert grouped(reworded + OTHERS, users, encode=encoder.encode) == [0, 0, 0, 3, 4]
     apart = accounts((0, 30), (30, 60), (60, 90))
     assert grouped(reworded, apart, encode=encoder.encode) == [0, 1, 2]

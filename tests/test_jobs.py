@@ -186,3 +186,20 @@ def test_a_child_runs_at_lower_priority(engine: SharedEngine) -> None:
         time.sleep(0.02)
     assert niceness >= jobs.NICENESS
     runner.stop()
+
+
+def test_a_child_is_given_the_models(engine: SharedEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[dict[str, str]] = []
+
+    class Child:
+        def __init__(self, _command: list[str], env: dict[str, str], **_options: object) -> None:
+            given.append(env)
+
+        def wait(self) -> int:
+            return 0
+
+    monkeypatch.delenv("PROMPTSIM_MODEL", raising=False)
+    monkeypatch.setattr(jobs.subprocess, "Popen", Child)
+    assert Runner(engine, engine._store.home.path, None, "another").build_index()
+    assert given[0]["PROMPTSIM_WORDING_MODEL"] == "another"
+    assert "PROMPTSIM_MODEL" not in given[0]

@@ -20,17 +20,33 @@ ModelOption = Annotated[
     str | None,
     typer.Option("--model", metavar="NAME|PATH", help="A sentence-transformers model; else the shipped one."),
 ]
+WordingModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--wording-model", metavar="NAME|PATH",
+        help="A sentence-transformers model that only tells reworded instructions; the vectors stay as they are.",
+    ),
+]  # fmt: skip
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 LimitOption = Annotated[int, typer.Option("--limit", metavar="N", min=1, help="At most so many rows.")]
 FlaggedOption = Annotated[bool, typer.Option("--flagged", help="Only what is flagged.")]
 
 
-def open_engine(home: Path | None, model: str | None = None, *, create: bool = False, reindex: bool = False) -> Engine:
+def open_engine(
+    home: Path | None,
+    model: str | None = None,
+    *,
+    wording_model: str | None = None,
+    create: bool = False,
+    reindex: bool = False,
+) -> Engine:
     """The engine on the chosen home; only `ingest` and `demo` may make one."""
     from promptsim.engine import Engine
 
-    chosen = settings.load(home, model)
-    return Engine.open(chosen.home, model=chosen.model, create=create, reindex=reindex)
+    chosen = settings.load(home, model, wording_model)
+    return Engine.open(
+        chosen.home, model=chosen.model, wording_model=chosen.wording_model, create=create, reindex=reindex
+    )
 
 
 def moment(text: str | None, option: str) -> int | None:

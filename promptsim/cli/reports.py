@@ -10,7 +10,15 @@ import typer
 
 from promptsim import contract
 from promptsim.cli.audit import note_read
-from promptsim.cli.options import FlaggedOption, HomeOption, JsonOption, LimitOption, ModelOption, open_engine
+from promptsim.cli.options import (
+    FlaggedOption,
+    HomeOption,
+    JsonOption,
+    LimitOption,
+    ModelOption,
+    WordingModelOption,
+    open_engine,
+)
 from promptsim.cli.output import console, day, number, print_json, probability, say, table
 from promptsim.cli.progress import progress
 from promptsim.records import AccountSummary, Evidence, Family, Network
@@ -32,13 +40,14 @@ def cluster(
     ] = None,
     home: HomeOption = None,
     model: ModelOption = None,
+    wording_model: WordingModelOption = None,
     json: JsonOption = False,
 ) -> None:
     """One clustering run: families, then account networks. Run again on the same data: the same result.
 
     Example: promptsim cluster && promptsim families
     """
-    with open_engine(home, model) as engine:
+    with open_engine(home, model, wording_model=wording_model) as engine:
         run = engine.cluster(full=full, known=known, progress=progress(quiet=json))
     if json:
         print_json(contract.run_row(run))

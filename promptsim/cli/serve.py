@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from promptsim import settings
-from promptsim.cli.options import HomeOption, JsonOption, ModelOption
+from promptsim.cli.options import HomeOption, JsonOption, ModelOption, WordingModelOption
 from promptsim.cli.output import day, print_json, say, table
 from promptsim.errors import UsageError
 
@@ -39,6 +39,7 @@ def serve(
     ] = RATE_LIMIT,
     home: HomeOption = None,
     model: ModelOption = None,
+    wording_model: WordingModelOption = None,
 ) -> None:
     """Serve the API, and the page where it is installed, over one home; Ctrl-C ends it gracefully.
 
@@ -47,7 +48,7 @@ def serve(
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # searches go side by side: one that spreads makes the others wait
     from promptsim.cli.server import run
 
-    chosen = settings.load(home, model)
+    chosen = settings.load(home, model, wording_model)
     run(chosen, host=host, port=port, cluster_every=cluster_every, rate_limit=rate_limit)
 
 

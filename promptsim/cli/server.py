@@ -79,7 +79,9 @@ def run(chosen: Settings, *, host: str, port: int, cluster_every: str | None, ra
 
 
 def _open(chosen: Settings, schedule: Schedule | None) -> Service:
-    return Service.open(chosen.home, model=chosen.model, schedule=schedule, hooks=hooks())
+    return Service.open(
+        chosen.home, model=chosen.model, wording_model=chosen.wording_model, schedule=schedule, hooks=hooks()
+    )
 
 
 def _bound(host: str, port: int) -> socket.socket:

@@ -52,21 +52,31 @@ class Engine:
     The encoder and the index are opened when they are first needed: listing families needs neither.
     """
 
-    def __init__(self, store: Store, model: str | None = None, *, reindex: bool = False) -> None:
-        self._store, self._model, self._reindexing = store, model, reindex
+    def __init__(
+        self, store: Store, model: str | None = None, *, wording_model: str | None = None, reindex: bool = False
+    ) -> None:
+        self._store, self._model, self._wording_model, self._reindexing = store, model, wording_model, reindex
         self._matcher: tuple[str, Matcher] = ("", Matcher(()))  # of which run
         self._seen = -1  # version of the store that the index was last shown
 
     @classmethod
     def open(
-        cls, home: Path | str = "index", *, model: str | None = None, create: bool = True, reindex: bool = False
+        cls,
+        home: Path | str = "index",
+        *,
+        model: str | None = None,
+        wording_model: str | None = None,
+        create: bool = True,
+        reindex: bool = False,
     ) -> Engine:
         """Open a home, or make one. `model` names a sentence-transformers model; None is the shipped encoder.
+
+        `wording_model` names one that only compares the fixed texts of families in a clustering run; None is `model`.
 
         Raises HomeError when the folder cannot be used. What needs the encoder raises EncoderMismatchError when the
         stored vectors are another model's (unless `reindex` says that they are about to be made again).
         """
-        return cls(Store.open(home, create=create), model, reindex=reindex)
+        return cls(Store.open(home, create=create), model, wording_model=wording_model, reindex=reindex)
 
     @cached_property
     def _encoder(self) -> Encoder:
@@ -79,6 +89,10 @@ class Engine:
     def _index(self) -> Index:
         made_by = self._store.encoder() or identity(self._encoder)
         return _index_of(self._store, made_by, reindex=self._reindexing)
+
+    def wording_encoder(self) -> Encoder:
+        """What tells reworded instructions: a model of its own where one was named, else that of the vectors."""
+        return self._encoder if self._wording_model is None else open_encoder(self._wording_model)
 
     def close(self) -> None:
         self._close_index()
@@ -207,8 +221,9 @@ class Engine:
 
         public = read_known(known or settings.known_prompts())
         self._refresh(progress)
+        encoder = self.wording_encoder()
         return clustering.run_clustering(
-            self._store, self._encoder, full=full, progress=progress or Silent(), known=public
+            self._store, encoder, full=full, progress=progress or Silent(), known=public
         )
 
     def families(

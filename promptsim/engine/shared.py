@@ -284,15 +284,20 @@ def build_index(home: Path | str, *, model: str | None = None) -> None:
 
 
 def carry_out(
-    home: Path | str, run_id: str, *, model: str | None, progress_to: Callable[[Callable[..., None]], Progress]
+    home: Path | str,
+    run_id: str,
+    *,
+    model: str | None,
+    wording_model: str | None = None,
+    progress_to: Callable[[Callable[..., None]], Progress],
 ) -> Run:
     """The clustering run of a lease that another process has taken; its stages are recorded as they end."""
     from promptsim.engine.clustering import run_clustering
 
-    with Engine.open(home, model=model, create=False) as engine:
+    with Engine.open(home, model=model, wording_model=wording_model, create=False) as engine:
         run, store = engine._store.run(run_id), engine._store
 
         def record(seconds: Mapping[str, float]) -> None:
             store.renew_lease(run_id, timings=seconds)
 
-        return run_clustering(store, engine._encoder, full=run.full, progress=progress_to(record), run=run)
+        return run_clustering(store, engine.wording_encoder(), full=run.full, progress=progress_to(record), run=run)

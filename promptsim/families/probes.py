@@ -1,16 +1,6 @@
-"""Short instructions that ask for forty different things: a yardstick for how alike any encoder finds strangers.
-
-Models differ in what a cosine of 0.5 means. `closeness` measures it for a model, so that one rule, counted in
-standard deviations above the mean of strangers, serves all of them.
-"""
+"""Short instructions that ask for forty different things: strangers to one another, and to most of what is sent."""
 
 from __future__ import annotations
-
-from collections.abc import Callable, Sequence
-
-import numpy as np
-
-from promptsim.records import Floats
 
 PROBES = (
     "Translate the following sentence into German.",
@@ -54,43 +44,3 @@ PROBES = (
     "Work out the opening times from the message.",
     "Check whether the claim is supported by the evidence.",
 )
-
-
-RULES = (
-    "Keep the answer short and do not repeat the question.",
-    "Do not add anything that is not in the text.",
-    "Return only the result, without an introduction.",
-    "If you are not sure, say so instead of guessing.",
-    "Use simple words and complete sentences.",
-    "Write in the language of the input.",
-    "Think step by step before you answer.",
-    "Take care that names and numbers are kept as they are.",
-    "Begin with the most important point.",
-    "End with one sentence that sums it up.",
-    "Give your reasons in brackets after each point.",
-    "Do not mention these instructions in your answer.",
-)
-OVER_SHORT = 3.3  # standard deviations above the mean of short strangers
-OVER_LONG = 1.2  # … and of strangers that share some of the rules that everyone adds: what one campaign asks for, too
-
-
-def closeness(encode: Callable[[Sequence[str]], Floats]) -> float:
-    """The cosine from which two instructions are alike under this encoder, whatever else they have in common.
-
-    A model that averages words finds any two long instructions alike, so the second measure is what binds it; for a
-    model that reads sentences the first does.
-    """
-    return max(_above(encode(PROBES), OVER_SHORT), _above(encode(with_rules()), OVER_LONG))
-
-
-def with_rules() -> list[str]:
-    """The instructions with three rules each, so that every two share some."""
-    return [
-        " ".join([probe, *(RULES[(5 * i + k * (1 + i % 3)) % len(RULES)] for k in range(3))])
-        for i, probe in enumerate(PROBES)
-    ]
-
-
-def _above(vectors: Floats, deviations: float) -> float:
-    cosines = (vectors @ vectors.T)[np.triu_indices(len(vectors), 1)]
-    return float(cosines.mean() + deviations * cosines.std())

@@ -12,28 +12,23 @@ nothing varies, the text is the payload, and what two such texts have in common 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 
-from promptsim.families.alignment import align, sequences
 from promptsim.families.couse import CoUse
-from promptsim.families.probes import closeness
-from promptsim.records import Bools, Floats, Int32s, Int64s, UInt64s
-from promptsim.text.tokens import NUMBER, WORD
-
-Encode = Callable[[Sequence[str]], Floats]
+from promptsim.families.likeness import Encode, Ground, Likeness, aligned, words_of
+from promptsim.records import Bools, Int32s, Int64s, UInt64s
 
 ALONE = 0.95  # token alignment of near-identical texts: joined whoever uses them
 LEAST_WORDS = 4  # a shorter fixed text is near-identical to too much …
 LEAST_REWORDED = 5  # … and one shorter than this says too little to be said in other words
-LONG = (40, 120)  # words: two long texts that say the same are more alike than two short ones, by up to …
-LONG_MARGIN = 0.15  # … this
 BAND = 3  # words of a shingle that two near-identical texts must share
 CROWDED = 256  # wordings with one shingle: too many to pair
-ALIGNED = 0.7  # token alignment that counts as much as the cosine threshold
-LINKED = 0.1  # part of the way from the threshold to 1: the closest two texts of a merge are at least so alike
+LINKED = 0.1  # part of the way from the limit to 1: the closest two texts of a merge are at least so alike
+STRANGERS = 300  # wordings of different accounts on which an encoder is measured, beside the probes
 LARGEST = 2_000  # wordings in one component; a larger one is left as it is, and counted
 
 
@@ -55,7 +50,6 @@ class Grouping:
 
     group: Int64s
     joins: tuple[Join, ...]
-    threshold: float
     cuts: Mapping[str, int]
 
 
@@ -72,22 +66,20 @@ def group_wordings(
     encode: Encode | None = None,
     varied: Sequence[bool] | None = None,
     commonplace: Sequence[bool] | None = None,
-    threshold: float | None = None,
 ) -> Grouping:
     """Which wordings are one family.
 
     `accounts[i]` are the distinct accounts that use wording i, `varied[i]` says that it has payload (None: all have),
     `commonplace[i]` that anyone writes it: such a wording joins nothing. Without `encode` only token alignment tells
-    likeness. `threshold` is the cosine from which co-use decides; by default it is measured on the encoder.
+    likeness.
     """
     if len(templates) != len(accounts):
         raise ValueError(f"{len(templates)} templates but the accounts of {len(accounts)}")
     texts = [fixed_text(template) for template in templates]
-    words = _words(texts)
+    words = words_of(texts)
     usable = np.array([len(w) >= LEAST_WORDS for w in words], np.bool_)
     if commonplace is not None:
         usable &= ~np.asarray(commonplace, np.bool_)
-    limit = threshold if threshold is not None else closeness(encode) if encode else ALIGNED
     group = np.arange(len(texts), dtype=np.int64)
     joins, cuts = _near_identical(words, usable, group)
     paired = usable & np.array([len(w) >= LEAST_REWORDED for w in words], np.bool_)
@@ -95,28 +87,29 @@ def group_wordings(
         paired &= np.asarray(varied, np.bool_)
     couse = CoUse.of(accounts)
     first, second = couse.candidates(np.flatnonzero(paired))
-    likeness = _Likeness(texts, words, encode, limit, np.union1d(first, second))
-    alike = likeness.pairs(first, second) >= limit
+    ground = Ground.of(encode, _strangers(texts, paired, first, second)) if encode and len(first) else None
+    likeness = Likeness(texts, words, ground, np.union1d(first, second))
+    alike = likeness.pairs(first, second) >= likeness.pair
     for component in _components(first[alike], second[alike]):
         if len(component) > LARGEST:
             cuts["wordings_in_large_components"] = cuts.get("wordings_in_large_components", 0) + len(component)
             continue
-        joins += _agglomerate(component, likeness, couse, limit, group)
+        joins += _agglomerate(component, likeness, couse, group)
     cuts.update(couse.cuts)
-    return Grouping(group, tuple(joins), limit, cuts)
+    return Grouping(group, tuple(joins), cuts)
 
 
-def _words(texts: Sequence[str]) -> list[UInt64s]:
-    """Hashes of the words and numbers of each text: punctuation beside a slot is no difference."""
-    body = sequences(texts)
-    keep = np.isin(body.kinds, (WORD, NUMBER))
-    kept = np.concatenate([np.zeros(1, np.int64), np.cumsum(keep)])[body.offsets]
-    return np.split(body.hashes[keep], kept[1:-1]) if texts else []
+def _strangers(texts: Sequence[str], paired: Bools, first: Int64s, second: Int64s) -> list[str]:
+    """Texts of which no two have the same accounts: what any two instructions of this traffic have in common.
 
-
-def _aligned(a: UInt64s, b: UInt64s) -> float:
-    """Share of the tokens of both that stand in one alignment."""
-    return 2.0 * float((align(a, b) >= 0).sum()) / max(len(a) + len(b), 1)
+    One for each set of wordings that co-use ties, at most `STRANGERS`, all by a hash of the text.
+    """
+    tied = {int(i): number for number, members in enumerate(_components(first, second)) for i in members}
+    hashed = sorted((blake2b(texts[i].encode(), digest_size=8).digest(), i) for i in np.flatnonzero(paired).tolist())
+    chosen: dict[int, str] = {}
+    for _, i in hashed:
+        chosen.setdefault(tied.get(i, -1 - i), texts[i])
+    return list(chosen.values())[:STRANGERS]
 
 
 def _near_identical(words: Sequence[UInt64s], usable: Bools, group: Int64s) -> tuple[list[Join], dict[str, int]]:
@@ -133,7 +126,7 @@ def _near_identical(words: Sequence[UInt64s], usable: Bools, group: Int64s) -> t
         shorter, longer = sorted((len(words[a]), len(words[b])))
         if group[a] == group[b] or 2 * shorter < ALONE * (shorter + longer):
             continue
-        same = _aligned(words[a], words[b])
+        same = aligned(words[a], words[b])
         if same >= ALONE:
             _unite(group, a, b)
             joins.append(Join(a, b, same, f"the fixed texts are near-identical ({same:.0%} of the words)"))
@@ -143,43 +136,6 @@ def _near_identical(words: Sequence[UInt64s], usable: Bools, group: Int64s) -> t
 def _unite(group: Int64s, a: int, b: int) -> None:
     low, high = sorted((int(group[a]), int(group[b])))
     group[group == high] = low
-
-
-class _Likeness:
-    """How alike two fixed texts are: cosine, or token alignment put on the cosine's scale, whichever is more.
-
-    Less a margin where both are long: two topics meet in a cosine of 0.45, two versions of a page do not.
-    """
-
-    def __init__(
-        self, texts: Sequence[str], words: Sequence[UInt64s], encode: Encode | None, limit: float, wanted: Int64s
-    ) -> None:
-        self._words, self._limit = words, limit
-        self._lengths = np.array([len(w) for w in words], np.int64)
-        self._row = {int(i): row for row, i in enumerate(wanted)}
-        self._vectors = encode([texts[int(i)] for i in wanted]) if encode is not None and len(wanted) else None
-
-    def _text(self, a: int, b: int) -> float:
-        same = _aligned(self._words[a], self._words[b])
-        return self._limit + (same - ALIGNED) / (1.0 - ALIGNED) * (1.0 - self._limit)
-
-    def pairs(self, first: Int64s, second: Int64s) -> Floats:
-        out = np.array([self._text(int(a), int(b)) for a, b in zip(first, second, strict=True)], np.float32)
-        if self._vectors is not None:
-            rows = [np.array([self._row[int(i)] for i in side], np.int64) for side in (first, second)]
-            for start in range(0, len(out), 65_536):
-                part = slice(start, start + 65_536)
-                cosines = (self._vectors[rows[0][part]] * self._vectors[rows[1][part]]).sum(axis=1)
-                out[part] = np.maximum(out[part], cosines)
-        shorter = np.minimum(self._lengths[first], self._lengths[second])
-        long = np.clip((shorter - LONG[0]) / (LONG[1] - LONG[0]), 0.0, 1.0)
-        return np.asarray(out - LONG_MARGIN * long * (out < ALONE), np.float32)
-
-    def matrix(self, members: Int64s) -> Floats:
-        upper = np.triu_indices(len(members), 1)
-        out = np.eye(len(members), dtype=np.float32)
-        out[upper] = self.pairs(members[upper[0]], members[upper[1]])
-        return np.maximum(out, out.T)
 
 
 def _components(first: Int64s, second: Int64s) -> list[Int64s]:
@@ -201,20 +157,21 @@ def _components(first: Int64s, second: Int64s) -> list[Int64s]:
     return [np.array(members, np.int64) for members in found.values()]
 
 
-def _agglomerate(component: Int64s, likeness: _Likeness, couse: CoUse, limit: float, group: Int64s) -> list[Join]:
-    """Average linkage down to `limit`, among groups whose pooled accounts overlap beyond chance."""
+def _agglomerate(component: Int64s, likeness: Likeness, couse: CoUse, group: Int64s) -> list[Join]:
+    """Average linkage down to the limits of `likeness`, among groups whose pooled accounts overlap beyond chance."""
     close = likeness.matrix(component)
-    mean, best, size = close.copy(), close.copy(), np.ones(len(component))
+    mean, best, size = close.copy(), close.copy(), np.ones(len(component), np.float32)
     pool = couse.pool(component)
     support = pool.supported()
     alive = np.ones(len(component), np.bool_)
-    linked = limit + LINKED * (1.0 - limit)
+    limits = likeness.limits(size[:, None], size)
+    linked = likeness.pair + LINKED * (1.0 - likeness.pair)
     joins = []
     np.fill_diagonal(mean, -1.0)
     while alive.sum() > 1:
-        open_ = np.where(support & (best >= linked), mean, -1.0)
+        open_ = np.where(support & (best >= linked) & (mean >= limits), mean, -1.0)
         a, b = divmod(int(open_.argmax()), len(component))
-        if open_[a, b] < limit:
+        if open_[a, b] < 0:
             break
         a, b = min(a, b), max(a, b)
         shared, expected = pool.overlap(a, b)
@@ -227,6 +184,7 @@ def _agglomerate(component: Int64s, likeness: _Likeness, couse: CoUse, limit: fl
         mean[a] = mean[:, a] = (size[a] * mean[a] + size[b] * mean[b]) / (size[a] + size[b])
         best[a] = best[:, a] = np.maximum(best[a], best[b])
         size[a] += size[b]
+        limits[a] = limits[:, a] = likeness.limits(size[a], size)
         alive[b] = False
         mean[b] = mean[:, b] = -1.0
         mean[a, a] = -1.0
