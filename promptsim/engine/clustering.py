@@ -15,6 +15,7 @@ from promptsim.encode.encoder import Encoder
 from promptsim.engine.watching import known_members, watch_run
 from promptsim.families.lineage import with_lasting_ids
 from promptsim.families.mine import mine
+from promptsim.networks.changes import network_changes
 from promptsim.networks.link import link
 from promptsim.progress import Progress
 from promptsim.records import FamilySet, NetworkSet, Run
@@ -60,7 +61,7 @@ def run_clustering(store: Store, encoder: Encoder, *, full: bool, progress: Prog
         counts = _counts(found, linked, covered, len(activity.accounts))
         finished = replace(
             run, state="finished", finished=time.time_ns() // 1000, counts=counts, seconds=clock.seconds,
-            changes=_changes(previous, found),
+            changes={**_changes(previous, found), **network_changes(networks_before, linked.networks)},
         )  # fmt: skip
         watched = known_members(store)
         store.save_run(finished, found, linked, covered=covered)
