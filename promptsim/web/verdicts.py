@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from promptsim import review
 from promptsim.engine.shared import SharedEngine
-from promptsim.errors import UsageError
+from promptsim.errors import ConflictError, UsageError
 from promptsim.records import Verdict
 from promptsim.review import Touched
 from promptsim.web.desk import Desk, local
@@ -80,11 +80,13 @@ def register(router: APIRouter, desk: Desk) -> None:
         with desk.engines() as engine:
             now = bench(engine, subject)
             if now.seen != seen:
-                raise UsageError("Somebody else gave a verdict in the meantime: load the page again and read it first.")
+                raise ConflictError(
+                    "Somebody else gave a verdict in the meantime: load the page again and read it first."
+                )
             if undo:
                 review.undo(engine, subject, reason=reason.strip(), by=person.name)
             else:
-                shown = replace(now.touched, accounts=accounts)
+                shown = review.as_told(now.touched, accounts=accounts)
                 review.decide_all(engine, shown, verdict, reason=reason.strip(), by=person.name)
         return RedirectResponse(f"{local(path)}#verdicts", 303)
 
