@@ -118,7 +118,12 @@ def held_accounts(engine: Engine) -> Mapping[str, Held]:
             if small and store.pseudonym(share.account_id) not in decided:
                 said = (
                     f"{share.inside} of its {share.total} sends belong to flagged families, and it was active "
-                    f"{lived / DAY:.0f} days before the first of them: it may be a victim."
+                    f"{_days(lived)} before the first of them: it may be a victim."
                 )
                 held[share.account_id] = Held(share.account_id, share.inside, share.total, said)
     return held
+
+
+def _days(length: int) -> str:
+    days = round(length / DAY)
+    return f"{days} day" + ("s" if days != 1 else "")

@@ -166,11 +166,13 @@ def test_no_acknowledged_event_is_lost_when_the_server_is_killed(tmp_path: Path)
         senders = [threading.Thread(target=send, args=(server.url, number + k * 1_000_000)) for k in range(3)]
         number += 10_000_000
         begun.clear()
-        for sender in senders:
-            sender.start()
-        assert begun.wait(30)
-        time.sleep(rng.uniform(0.0, 0.5))
-        server.kill()
+        try:
+            for sender in senders:
+                sender.start()
+            assert begun.wait(30), server.log.read_text()
+            time.sleep(rng.uniform(0.0, 0.5))
+        finally:
+            server.kill()
         kills += 1
         for sender in senders:
             sender.join()

@@ -23,7 +23,7 @@ FlaggedQuery = Annotated[bool, Query(description="Only what is flagged.")]
 
 @router.get("/families", summary="Families of the last run", response_model=models.FamilyPage, responses=documented())
 async def families(
-    request: Request, _caller: Searcher, flagged: FlaggedQuery = False, status: Status = "any", sort: Sort = "score",
+    request: Request, caller: Searcher, flagged: FlaggedQuery = False, status: Status = "any", sort: Sort = "score",
     limit: LimitQuery = 50, cursor: CursorQuery = "",
 ) -> Response:  # fmt: skip
     """The best evidence first, or the widest, the busiest, the newest."""
@@ -35,6 +35,7 @@ async def families(
     def work() -> Row:
         rows = service.engine.families(flagged=flagged, status=wanted, sort=sort, limit=offset + limit + 1)[offset:]
         shown, following = pages.page(rows, offset, limit)
+        service.read(caller, "list", "families")
         return {"families": [contract.family_row(family) for family in shown], "next_cursor": following}
 
     return Json(await service.reading.call(work))

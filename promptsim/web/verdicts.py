@@ -61,6 +61,12 @@ def path_of(subject_id: str) -> str:
     return f"/families/{subject_id}" if subject_id.startswith("f_") else address("/account", id=subject_id)
 
 
+def require_reason(reason: str) -> None:
+    """UsageError for a verdict without one."""
+    if not reason.strip():
+        raise UsageError("A verdict needs a reason: say what you saw, for whoever looks at it next.")
+
+
 def register(router: APIRouter, desk: Desk) -> None:
     @router.post("/verdicts")
     def give(
@@ -75,8 +81,7 @@ def register(router: APIRouter, desk: Desk) -> None:
         csrf: Annotated[str, Form()] = "",
     ) -> Response:
         person = desk.writer(request, csrf)
-        if not reason.strip():
-            raise UsageError("A verdict needs a reason: say what you saw, for whoever looks at it next.")
+        require_reason(reason)
         with desk.engines() as engine:
             now = bench(engine, subject)
             if now.seen != seen:
