@@ -31,6 +31,12 @@ class UnusableAddressError(UsageError):
     code = "unusable-address"
 
 
+class ConflictError(UsageError):
+    """The call fits, but not with how things stand: somebody decided, or there is more than was shown."""
+
+    code = "conflict"
+
+
 class NotFoundError(PromptsimError):
     """Nothing is known under the given id."""
 

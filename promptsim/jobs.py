@@ -3,7 +3,8 @@
     schedule ─► due? ─► lease (store) ─► child process, lower priority ─► run record ─► after_run
 
 The lease makes two runs at a time impossible; slots of time that all servers count alike make one slot one run.
-A run that fails is recorded with its error and leaves its slot open: the next firing tries again.
+A run that fails, or whose process was killed, is recorded with its error and leaves its slot open: it is tried again
+after a pause that grows with each failure.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,6 +35,8 @@ log = logging.getLogger("promptsim.jobs")
 NICENESS = 10  # of a child: search goes first
 STOP_SECONDS = 10.0  # that a child has to record its end before it is killed
 SHORTEST = timedelta(seconds=10)
+LOOK_SECONDS = 15  # between looks whether a run of this slot is to be tried again
+PAUSES = (60.0, 300.0, 900.0, 3600.0)  # seconds after the first failure in a slot, the second …; the last one lasts
 _INTERVAL = re.compile(r"(\d{1,6})\s*(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
@@ -214,6 +217,7 @@ class Scheduler:
         scheduler = BackgroundScheduler(timezone=UTC)
         options: dict[str, Any] = {"coalesce": True, "max_instances": 1, "misfire_grace_time": None}
         scheduler.add_job(self.fire, self.schedule.trigger(), id="cluster", **options)
+        scheduler.add_job(self.try_again, "interval", seconds=LOOK_SECONDS, id="again", **options)
         if self.schedule.interval is not None:
             soon = datetime.now(UTC) + timedelta(seconds=5)
             scheduler.add_job(self.fire, "date", run_date=soon, id="catch-up", **options)
@@ -232,15 +236,34 @@ class Scheduler:
         try:
             return self._runner.start()
         except BusyError as busy:
-            log.info("scheduled run not started: %s", busy)
+            log.debug("scheduled run not started: %s", busy)
         except Exception:
             log.exception("scheduled run not started; tried again when next due")
         return None
 
+    def try_again(self) -> Run | None:
+        """Start the run of this slot that was started and did not finish, once its pause is over."""
+        now = datetime.now(UTC)
+        tried = self._of_slot(now)
+        if not tried or (pause_until(tried) or 0) > now.timestamp() * 1e6:
+            return None
+        return self.fire()
+
     def _due(self, now: datetime) -> bool:
+        """Whether the slot has no result yet; one that is under way holds the lease, and one that died has lost it."""
+        return not any(run.state == "finished" for run in self._of_slot(now))
+
+    def _of_slot(self, now: datetime) -> list[Run]:
         slot = self.schedule.slot(now).timestamp() * 1e6
-        recent = self._engine.runs_from(limit=20, offset=0)
-        return not any(run.started >= slot and run.state != "failed" for run in recent)
+        return [run for run in self._engine.runs_from(limit=20, offset=0) if run.started >= slot]
+
+
+def pause_until(tried: Sequence[Run]) -> float | None:
+    """When the failed runs of a slot, the newest first, may be tried again; None where the newest did not fail."""
+    ended = tried[0].finished
+    if tried[0].state != "failed" or ended is None:
+        return None
+    return ended + 1e6 * PAUSES[min(len(tried), len(PAUSES)) - 1]
 
 
 # ---------------------------------------------------------------- the child process

@@ -10,7 +10,7 @@ to attackers may be their victim: it is shown to a person, and held back from wh
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from promptsim.engine import Engine
 from promptsim.engine.judgement import (
@@ -22,11 +22,22 @@ from promptsim.engine.judgement import (
     touched,
     waits_for_second,
 )
-from promptsim.errors import UsageError
+from promptsim.errors import ConflictError
 from promptsim.records import Given, Verdict
 from promptsim.store.watching import Join
 
-__all__ = ["Held", "Touched", "alerts", "decide_all", "held_accounts", "history", "propose", "same_person", "undo"]
+__all__ = [
+    "Held",
+    "Touched",
+    "alerts",
+    "as_told",
+    "decide_all",
+    "held_accounts",
+    "history",
+    "propose",
+    "same_person",
+    "undo",
+]
 
 SMALL_SHARE = 0.2  # of what an account sent: below it, the attackers' prompts are not what the account is for
 DAY = 86_400_000_000
@@ -39,8 +50,13 @@ def propose(engine: Engine, subject_ids: Sequence[str]) -> Touched:
     return touched(engine.store, subject_ids)
 
 
+def as_told(shown: Touched, *, accounts: int) -> Touched:
+    """The same with the number of accounts that a person was shown, to be compared with what there is."""
+    return replace(shown, accounts=accounts)
+
+
 def decide_all(engine: Engine, shown: Touched, verdict: str, *, reason: str, by: str) -> list[Verdict]:
-    """One verdict on all the subjects whose figures were shown; UsageError if they hold more accounts by now."""
+    """One verdict on all the subjects whose figures were shown; ConflictError if they hold more accounts by now."""
     return decide(engine.store, shown.subjects, verdict, reason=reason, by=by, expected=shown)
 
 
@@ -56,7 +72,7 @@ def undo(engine: Engine, subject_id: str, *, reason: str, by: str) -> Verdict:
         stands: Given = given[-1].verdict if given else "open"
         return record_as_standing(store, subject_id, stands, reason=f"withdrawn: {reason}", by=by)
     if not given and subject not in store.latest_verdicts():
-        raise UsageError(f"{subject_id} has no verdict to undo")
+        raise ConflictError(f"{subject_id} has no verdict to undo")
     before: Given = given[-2].verdict if len(given) > 1 else "open"
     said = f"undone: {reason}"
     if before != "open" and waits_for_second(store, subject_id, before):
@@ -102,7 +118,12 @@ def held_accounts(engine: Engine) -> Mapping[str, Held]:
             if small and store.pseudonym(share.account_id) not in decided:
                 said = (
                     f"{share.inside} of its {share.total} sends belong to flagged families, and it was active "
-                    f"{lived / DAY:.0f} days before the first of them: it may be a victim."
+                    f"{_days(lived)} before the first of them: it may be a victim."
                 )
                 held[share.account_id] = Held(share.account_id, share.inside, share.total, said)
     return held
+
+
+def _days(length: int) -> str:
+    days = round(length / DAY)
+    return f"{days} day" + ("s" if days != 1 else "")

@@ -22,6 +22,7 @@ EXPECTED = {
     ("DELETE", "/v1/accounts/{account_id}"): "admin",
     ("POST", "/v1/families/{family_id}/verdicts"): "review",
     ("POST", "/v1/networks/{network_id}/verdicts"): "review",
+    ("POST", "/v1/verdicts"): "review",
 }
 
 

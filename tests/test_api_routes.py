@@ -282,6 +282,43 @@ def test_a_verdict_needs_a_reason_and_shows_in_the_family(client: TestClient, fa
     assert [f["family_id"] for f in client.get("/v1/families?status=coordinated").json()["families"]] == [family_id]
 
 
+def test_an_undo_brings_back_what_stood_and_the_history_says_what_is_touched(
+    client: TestClient, family_id: str
+) -> None:
+    path = f"/v1/families/{family_id}/verdicts"
+    before = client.get(f"/v1/families/{family_id}").json()["status"]
+    client.post(path, json={"verdict": "benign", "reason": "ours"})
+    undone = client.post(path, json={"verdict": "undo", "reason": "not ours"})
+    assert (undone.status_code, undone.json()["verdict"], undone.json()["state"]) == (201, before, "given")
+    assert client.get(f"/v1/families/{family_id}").json()["status"] == before
+    history = client.get(path).json()
+    assert [v["verdict"] for v in history["verdicts"][:2]] == [before, "benign"]
+    assert history["verdicts"][0]["reason"] == "undone: not ours"
+    assert history["touched"] == {"subject_count": 1, "account_count": 7, "event_count": 40, "two_persons": False}
+    problem(client.get("/v1/families/f_none/verdicts"), 404, "not-found")
+    problem(client.get(f"/v1/networks/{family_id}/verdicts"), 404, "not-found")
+
+
+def test_a_bulk_verdict_tells_what_it_touches_and_acts_only_on_that(client: TestClient, family_id: str) -> None:
+    others = [f["family_id"] for f in client.get("/v1/families").json()["families"] if f["family_id"] != family_id]
+    asked: dict[str, object] = {"subject_ids": [family_id, "a1", *others], "verdict": "unsure", "reason": "look again"}
+    given_before = len(client.get("/v1/export/verdicts").text.splitlines())
+    told = client.post("/v1/verdicts", json=asked).json()
+    assert (told["verdicts"], told["touched"]["subject_count"]) == ([], 2 + len(others))
+    assert len(client.get("/v1/export/verdicts").text.splitlines()) == given_before
+    count = told["touched"]["account_count"]
+    assert count >= 7  # a1 is one of the seven
+    problem(client.post("/v1/verdicts", json=asked | {"account_count": count - 1}), 409, "conflict")
+    problem(client.post("/v1/verdicts", json=asked | {"subject_ids": [family_id, "f_none"]}), 404, "not-found")
+    problem(client.post("/v1/verdicts", json=asked | {"subject_ids": []}), 422, "invalid-request")
+    assert len(client.get("/v1/export/verdicts").text.splitlines()) == given_before
+    done = client.post("/v1/verdicts", json=asked | {"account_count": count}).json()
+    assert [v["subject_id"] for v in done["verdicts"]][:1] == [family_id]
+    assert {v["verdict"] for v in done["verdicts"]} == {"unsure"}
+    assert client.get(f"/v1/families/{family_id}").json()["status"] == "unsure"
+    assert "a1" not in [v["subject_id"] for v in done["verdicts"]]  # an account stands there as a keyed hash
+
+
 @pytest.mark.parametrize("what", ["members", "families", "networks", "accounts", "verdicts"])
 @pytest.mark.parametrize("format", ["jsonl", "csv", "parquet"])
 def test_exports_stream_in_every_format(client: TestClient, what: str, format: str) -> None:
@@ -294,6 +331,20 @@ def test_exports_stream_in_every_format(client: TestClient, what: str, format: s
         assert pq.read_table(BytesIO(response.content)).num_columns >= 6
     elif what == "members":
         assert len(response.text.splitlines()) == 40 + (format == "csv")
+
+
+def test_exports_for_other_systems(client: TestClient, family_id: str) -> None:
+    client.post(f"/v1/families/{family_id}/verdicts", json={"verdict": "coordinated", "reason": "one template"})
+    found = client.get("/v1/export/families", params={"format": "ocsf", "flagged": True})
+    rows = [json.loads(line) for line in found.text.splitlines()]
+    assert [(row["class_uid"], row["finding_info"]["uid"]) for row in rows] == [(2004, family_id)]
+    assert 'filename="promptsim-families.ocsf.jsonl"' in found.headers["content-disposition"]
+    bundle = client.get("/v1/export/families", params={"format": "stix"}).json()
+    assert bundle["type"] == "bundle"
+    assert [o["name"] for o in bundle["objects"] if o["type"] == "indicator"] == [f"Prompt family {family_id}"]
+    assert client.get("/v1/export/networks", params={"format": "ocsf"}).status_code == 200
+    for what, format in (("members", "ocsf"), ("networks", "stix"), ("verdicts", "stix")):
+        problem(client.get(f"/v1/export/{what}", params={"format": format}), 404, "not-found")
 
 
 def test_runs_are_listed_and_one_at_a_time(client: TestClient, service: Service) -> None:
@@ -314,7 +365,12 @@ def test_health_and_metrics(client: TestClient) -> None:
     page = client.get("/metrics").text
     assert 'route="/v1/accounts/{account_id}"' in page
     assert "a1" not in page.replace("promptsim_", "")
-    for name in ("promptsim_index_lag_prompts", "promptsim_last_run_age_seconds", "promptsim_ready 1.0"):
+    for name in (
+        "promptsim_index_lag_prompts",
+        "promptsim_last_run_age_seconds",
+        "promptsim_ready 1.0",
+        "promptsim_outbox_depth 0.0",
+    ):
         assert name in page
 
 
@@ -358,3 +414,18 @@ def test_hooks_are_told_of_ingest_and_of_reads_and_cannot_do_harm(tmp_path_facto
         assert client.post("/v1/prompts", json=events()[:2]).json()["accepted"] == 2
         assert client.get("/v1/accounts/a1").status_code == 200
     assert told == [2, ("local", "account", "a1")]
+
+
+def test_an_account_that_joins_a_coordinated_family_at_ingest_is_an_alert(client: TestClient, family_id: str) -> None:
+    client.post(f"/v1/families/{family_id}/verdicts", json={"verdict": "coordinated", "reason": "one template"})
+    for number, account in ((9_001, "late1"), (9_002, "late2"), (9_003, "late1")):
+        client.post("/v1/prompts", json=[event(number, account, f"{FIXED} a filling that is new, number {number}")])
+    first = client.get("/v1/alerts", params={"limit": 1, "family_id": family_id}).json()
+    rest = client.get("/v1/alerts", params={"limit": 1, "family_id": family_id, "cursor": first["next_cursor"]}).json()
+    alerts = first["alerts"] + rest["alerts"]
+    assert [a["account_id"] for a in alerts] == ["late2", "late1"]  # the newest first, each account once
+    assert {a["family_id"] for a in alerts} == {family_id}
+    assert client.get(f"/v1/prompts/{alerts[1]['prompt_id']}").json()["text"].endswith("number 9001")
+    assert rest["next_cursor"] is None
+    problem(client.get("/v1/alerts", params={"cursor": first["next_cursor"]}), 400, "bad-cursor")
+    assert "promptsim_alerts 2.0" in client.get("/metrics").text

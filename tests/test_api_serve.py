@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import threading
 import time
@@ -16,7 +17,7 @@ from api_server import command, running, start
 
 from promptsim.engine import Engine
 
-KILL_SECONDS = 12.0
+KILLS = int(os.environ.get("PROMPTSIM_TEST_KILLS", "4"))  # 100 for the figure in docs/api.md
 
 
 def test_serve_ingest_search_run_and_stop(tmp_path: Path) -> None:
@@ -160,23 +161,25 @@ def test_no_acknowledged_event_is_lost_when_the_server_is_killed(tmp_path: Path)
                     with lock:
                         acknowledged.update(item["event_id"] for item in answer.json()["items"])
 
-    deadline = time.monotonic() + KILL_SECONDS
-    while kills < 3 or time.monotonic() < deadline:
+    while kills < KILLS:
         server = start(home)
         senders = [threading.Thread(target=send, args=(server.url, number + k * 1_000_000)) for k in range(3)]
         number += 10_000_000
         begun.clear()
-        for sender in senders:
-            sender.start()
-        assert begun.wait(30)
-        time.sleep(rng.uniform(0.0, 0.5))
-        server.kill()
+        try:
+            for sender in senders:
+                sender.start()
+            assert begun.wait(30), server.log.read_text()
+            time.sleep(rng.uniform(0.0, 0.5))
+        finally:
+            server.kill()
         kills += 1
         for sender in senders:
             sender.join()
     with Engine.open(home, create=False) as engine:
         assert engine.check() == []
         stored = {each for each in acknowledged if engine._store.event(each).event_id == each}
+    print(f"{kills} kills, {len(acknowledged):,} acknowledged events, {len(acknowledged - stored)} lost")
     assert len(acknowledged) > 100
     assert stored == acknowledged
 

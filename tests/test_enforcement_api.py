@@ -92,8 +92,10 @@ def test_who_reads_prompt_text_over_http_is_in_the_audit_log(service: Service) -
     reader.post("/v1/search", json={"text": "You are an expert data analyst"})
     service.hooks = hooks
     enforcement.close()
-    entries = service.engine.store.audit(limit=2)[::-1]
-    assert [(e.actor, e.action) for e in entries] == [("search key", "read.members"), ("search key", "read.search")]
-    assert entries[0].subject == family
+    entries = service.engine.store.audit(limit=3)[::-1]
+    assert [(e.actor, e.action) for e in entries] == [
+        ("search key", "read.list"), ("search key", "read.members"), ("search key", "read.search")
+    ]  # fmt: skip
+    assert [e.subject for e in entries][:2] == ["families", family]
     assert "analyst" not in str(entries)
     assert service.engine.store.audit_problems() == []

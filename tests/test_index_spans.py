@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -185,3 +187,20 @@ def test_a_tail_too_long_for_memory_is_cut_and_said(monkeypatch: pytest.MonkeyPa
     hits = over([f"{FIXED} {noise(10, n)}" for n in range(20)]).search("", FIXED, 50)
     assert hits.prompt_no.tolist() == list(range(12, 20))
     assert hits.unsearched == 12
+
+
+def test_a_tail_that_grows_bit_by_bit_answers_as_one_that_came_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(room, "MOST_HOLDERS", 100)
+    texts = [f"{FIXED if n % 3 else ''} {noise(10, n % 250)}" for n in range(600)]
+    at_once, growing = over(texts, indexed=100), over(texts, indexed=100)
+    steps = [100, *sorted(random.Random(1).sample(range(101, 600), 60)), 600]
+    for count in steps:
+        growing.refresh(count)
+        growing.read_tail()
+    sizes = [each.pairs[0].size for each in growing._tail]
+    assert all(older > room.TAIL_FACTOR * newer for older, newer in pairwise(sizes)), sizes
+    for query in (FIXED, texts[0], texts[599], f"{FIXED} {noise(10, 77)}"):
+        one, other = at_once.search("", query, 50), growing.search("", query, 50)
+        assert np.array_equal(one.prompt_no, other.prompt_no)
+        assert np.array_equal(one.weight, other.weight)
+        assert (one.capped, one.unsearched) == (other.capped, other.unsearched)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 
 import orjson
@@ -118,7 +118,37 @@ def test_an_old_run_does_not_fill_todays_slot(engine: SharedEngine) -> None:
     scheduler = Scheduler(engine, runner_of(engine), parse_schedule("1d"))
     assert engine.run(run.run_id).state == "running"  # of a process that died: its lease has run out
     assert scheduler._due(datetime.now(UTC))
-    assert not scheduler._due(datetime.now(UTC) - timedelta(days=1))
+
+
+def test_a_run_whose_process_was_killed_is_run_again_when_its_lease_has_ended(engine: SharedEngine) -> None:
+    scheduler = Scheduler(engine, runner_of(engine), parse_schedule("1d"))
+    assert scheduler.try_again() is None  # nothing was started in this slot: that is the schedule's to do
+    dead = engine._store.start_run()  # a server that was killed, and its child with it
+    assert scheduler.try_again() is None
+    assert scheduler.fire() is None
+    engine._store.renew_lease(dead.run_id, seconds=-1)
+    again = scheduler.try_again()
+    assert again is not None
+    assert ended(engine, again).state == "finished"
+    assert (engine.run(dead.run_id).state, scheduler.try_again()) == ("failed", None)
+    assert "interrupted" in str(engine.run(dead.run_id).error)
+
+
+def test_failed_runs_are_tried_again_after_growing_pauses(
+    engine: SharedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scheduler = Scheduler(engine, runner_of(engine), parse_schedule("0 3 * * *"))
+    failed = [Run(f"r_{i}", "failed", i, i * 1_000_000, False, {}, {}, {}) for i in range(6)]
+    waits = [(jobs.pause_until(failed[-n:][::-1]) or 0) / 1e6 - 5 for n in range(1, 6)]
+    assert waits == [60, 300, 900, 3600, 3600]
+    run = engine.begin_run(full=False)
+    engine.give_up_run(run.run_id, "out of memory")
+    assert scheduler.try_again() is None  # the pause is not over
+    monkeypatch.setattr(jobs, "PAUSES", (0.0,))
+    again = scheduler.try_again()
+    assert again is not None
+    assert ended(engine, again).state == "finished"
+    assert scheduler.try_again() is None
 
 
 # ---------------------------------------------------------------- ends

@@ -134,6 +134,13 @@ def test_a_reviewers_day(browser: Browser, tmp_path: Path) -> None:
         page.wait_for_selector("#compare mark")
         page.keyboard.press("u")
         page.wait_for_selector("h1:has-text('Queue')")
+        for key in "jxjjx":  # mark two rows and look at what one verdict on them would touch
+            page.keyboard.press(key)
+        assert page.inner_text("[data-marked]") == "2 rows are marked."
+        page.click(".bulk button")
+        page.wait_for_selector("h1:has-text('One verdict on 2')")
+        page.keyboard.press("u")
+        page.wait_for_selector("h1:has-text('Queue')")
         page.select_option("select[name=kind]", "networks")
         page.wait_for_url("**/?kind=networks*")
         page.keyboard.press("Escape")
@@ -179,7 +186,7 @@ def pages_of(engine: SharedEngine) -> list[str]:
     from promptsim.web.rendering import address
 
     families = engine.families()
-    paths = ["/", "/?status=any&sort=events", "/runs", "/verdicts", "/search"]
+    paths = ["/", "/?status=any&sort=events", "/runs", "/verdicts", "/search", "/waiting", "/audit"]
     paths += [f"/families/{family.family_id}" for family in families[:8]]
     paths += [f"/networks/{network.network_id}" for network in engine.networks()[:3]]
     largest = max(families, key=lambda one: one.prompt_count)

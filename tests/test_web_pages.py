@@ -10,8 +10,10 @@ import pytest
 from fastapi.testclient import TestClient
 from web_samples import app_of, authenticate, simulated
 
+from promptsim import review
 from promptsim.engine.shared import SharedEngine
-from promptsim.records import Network
+from promptsim.records import Event, Network
+from promptsim.store.audit import AuditEntry
 from promptsim.web.rendering import STATIC
 
 KEYS: dict[str, str] = {}
@@ -201,7 +203,7 @@ def test_a_verdict_is_given_shown_and_undone(client: TestClient, engine: SharedE
     assert engine.family(family.family_id).flagged
     assert "one & two" in text(client, path)
     assert "review person" in text(client, "/verdicts")
-    assert client.post("/verdicts", data=form).status_code == 400, "this form does not know of the verdict"
+    assert client.post("/verdicts", data=form).status_code == 409, "this form does not know of the verdict"
     undo = form_of(client.get(path).text) | {"undo": "1", "reason": "a slip"}
     assert client.post("/verdicts", data=undo).status_code == 200
     after = engine.family(family.family_id)
@@ -233,20 +235,115 @@ def test_over_many_accounts_a_verdict_waits_for_a_second_person(
     assert engine.network(one.network_id).status == "benign"
 
 
-@pytest.mark.parametrize("change", [{"reason": " "}, {"verdict": "guilty"}, {"seen": "v_0"}, {"accounts": "1"}])
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [({"reason": " "}, 400), ({"verdict": "guilty"}, 400), ({"seen": "v_0"}, 409), ({"accounts": "1"}, 409)],
+)
 def test_a_verdict_needs_a_reason_a_known_word_and_what_was_shown(
-    client: TestClient, engine: SharedEngine, change: dict[str, str]
+    client: TestClient, engine: SharedEngine, change: dict[str, str], status: int
 ) -> None:
     form = form_of(client.get(f"/networks/{network(engine).network_id}").text)
     before = len(engine.verdicts())
     answer = client.post("/verdicts", data=form | {"verdict": "benign", "reason": "fine"} | change)
-    assert answer.status_code == 400
+    assert answer.status_code == status
     assert len(engine.verdicts()) == before
 
 
+def marked(client: TestClient, subjects: list[str]) -> str:
+    """The page that tells what one verdict on the marked rows would touch."""
+    token = unescape(field(client.get("/").text, "csrf"))
+    answer = client.post("/several", data={"csrf": token, "subject": subjects})
+    assert answer.status_code == 200
+    return answer.text
+
+
+def test_several_are_told_before_they_are_judged(client: TestClient, engine: SharedEngine) -> None:
+    chosen = [f for f in engine.families() if f.status == "open" and not f.flagged][:3]
+    names = [family.family_id for family in chosen]
+    before = len(engine.verdicts())
+    page = marked(client, names)
+    accounts = {m.account_id for m in engine.member_events() if m.family_id in names}
+    assert f"<strong>{len(accounts)} accounts</strong>" in page  # each counted once
+    assert f"<strong>{sum(family.event_count for family in chosen):,} events</strong>" in page
+    assert len(engine.verdicts()) == before
+    form = {name: unescape(field(page, name)) for name in ("csrf", "seen", "accounts")}
+    said = form | {"subject": names, "verdict": "benign", "reason": "three of ours"}
+    assert client.post("/several/verdict", data=said | {"accounts": "1"}).status_code == 409
+    assert client.post("/several/verdict", data=said | {"reason": " "}).status_code == 400
+    assert client.post("/several/verdict", data=said | {"csrf": "other"}).status_code == 403
+    assert len(engine.verdicts()) == before
+    done = client.post("/several/verdict", data=said, follow_redirects=False)
+    assert (done.status_code, done.headers["location"]) == (303, "/verdicts")
+    assert [engine.family(name).status for name in names] == ["benign"] * 3
+    assert client.post("/several/verdict", data=said).status_code == 409, "this form does not know of the verdicts"
+
+
+def test_nothing_marked_and_too_much_marked_say_so(client: TestClient) -> None:
+    token = unescape(field(client.get("/").text, "csrf"))
+    nothing = client.post("/several", data={"csrf": token})
+    assert (nothing.status_code, "Nothing is marked" in nothing.text) == (400, True)
+    many = client.post("/several", data={"csrf": token, "subject": [f"f_{i}" for i in range(501)]})
+    assert (many.status_code, "501 rows are marked" in many.text) == (400, True)
+    assert client.post("/several", data={"csrf": token, "subject": ["f_none"]}).status_code == 404
+
+
+def test_who_may_not_judge_cannot_mark(app: object, client: TestClient) -> None:
+    reader = logged_in(app, "search")
+    page = reader.get("/").text
+    assert 'form="bulk"' not in page
+    assert 'form="bulk"' in client.get("/").text
+    token = unescape(field(page, "csrf"))
+    for path in ("/several", "/several/verdict"):
+        assert reader.post(path, data={"csrf": token, "subject": ["f_0"]}).status_code == 403
+
+
+def test_what_waits_for_a_person_is_in_one_place(
+    client: TestClient, engine: SharedEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family = next(f for f in engine.families() if f.status == "open")
+    engine.review(family.family_id, verdict="coordinated", reason="one text", by="ada")
+    engine.ingest([Event("late", "latecomer", family.last_seen, "", engine.members(family.family_id)[0].text, {})])
+    with monkeypatch.context() as patch:
+        patch.setattr(type(engine.store), "two_persons_from", lambda _self: 0)
+        other = next(f for f in engine.families() if f.status == "open")
+        engine.review(other.family_id, verdict="benign", reason="a proposal <b>", by="ada")
+    page = client.get("/waiting").text
+    assert "a proposal &lt;b&gt;" in page
+    assert f'href="/families/{other.family_id}#verdicts"' in page
+    assert "latecomer" in page
+    review.undo(engine, other.family_id, reason="only a test", by="ada")
+    assert "a proposal" not in client.get("/waiting").text
+
+
+def test_the_audit_log_is_for_administrators_and_says_who_did_what(app: object, engine: SharedEngine) -> None:
+    admin = logged_in(app, "admin")
+    for role in ("search", "review"):
+        client = logged_in(app, role)
+        assert client.get("/audit").status_code == 403
+        assert 'href="/audit"' not in client.get("/").text
+    family = next(f for f in engine.families() if f.status == "open")
+    engine.review(family.family_id, verdict="unsure", reason="canary reason", by="ada <i>")
+    page = admin.get("/audit").text
+    assert "ada &lt;i&gt;" in page
+    assert "canary reason" not in page  # the log has figures and ids, never text
+    assert str(engine.store.audit_head()) in unescape(page)
+    assert f'href="/families/{family.family_id}"' in admin.get("/audit", params={"subject": family.family_id}).text
+    assert "Nothing was noted" in admin.get("/audit", params={"subject": "nobody"}).text
+
+
+def test_the_audit_log_pages_backwards(app: object, engine: SharedEngine) -> None:
+    engine.store.add_audit([AuditEntry("robot", "read.prompt", f"p_{i}") for i in range(150)])
+    admin = logged_in(app, "admin")
+    first = admin.get("/audit").text
+    older = admin.get(unescape(re.findall(r'href="(/audit\?[^"]*cursor=[^"]+)"', first)[0])).text
+    assert "p_149" in first
+    assert "p_49<" not in first
+    assert "p_49<" in older
+
+
 # ------------------------------------------------------------------ who may
-PATHS = ["/", "/search", "/runs", "/verdicts", "/families/x", "/networks/x", "/prompts/x", "/account?id=x",
-         "/account/neighbours?id=x"]  # fmt: skip
+PATHS = ["/", "/search", "/runs", "/verdicts", "/waiting", "/audit", "/families/x", "/networks/x", "/prompts/x",
+         "/account?id=x", "/account/neighbours?id=x"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from promptsim.api import accounts, exporting, findings, health, ingesting, runs, searching
+from promptsim.api import accounts, exporting, findings, health, ingesting, runs, searching, verdicts
 from promptsim.api.metrics import Measured, Metrics
 from promptsim.api.problems import ProblemDocument, install
 from promptsim.api.security import RateLimit
@@ -22,7 +22,10 @@ from promptsim.service import Service
 DESCRIPTION = (
     "Who else sent prompts like this? Similarity search, template families and account networks over prompt logs."
 )
-ROUTERS = (ingesting.router, searching.router, accounts.router, findings.router, runs.router, exporting.router)
+ROUTERS = (
+    ingesting.router, searching.router, accounts.router, findings.router, verdicts.router, runs.router,
+    exporting.router,
+)  # fmt: skip
 HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
 
 

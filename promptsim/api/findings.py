@@ -1,8 +1,7 @@
-"""Families and networks of the last run, their members and timelines, and the verdicts on them."""
+"""Families and networks of the last run, their members and timelines."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query, Request, Response
@@ -13,10 +12,8 @@ from promptsim.api.answers import Json
 from promptsim.api.bodies import StrictRoute
 from promptsim.api.paging import CursorQuery, LimitQuery, Pages
 from promptsim.api.problems import documented
-from promptsim.api.security import Reviewer, Searcher, service_of
+from promptsim.api.security import Searcher, service_of
 from promptsim.contract import Row
-from promptsim.engine.shared import SharedEngine
-from promptsim.records import Verdict
 
 router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["findings"])
 Status = Literal["any", "open", "coordinated", "benign", "unsure"]
@@ -26,7 +23,7 @@ FlaggedQuery = Annotated[bool, Query(description="Only what is flagged.")]
 
 @router.get("/families", summary="Families of the last run", response_model=models.FamilyPage, responses=documented())
 async def families(
-    request: Request, _caller: Searcher, flagged: FlaggedQuery = False, status: Status = "any", sort: Sort = "score",
+    request: Request, caller: Searcher, flagged: FlaggedQuery = False, status: Status = "any", sort: Sort = "score",
     limit: LimitQuery = 50, cursor: CursorQuery = "",
 ) -> Response:  # fmt: skip
     """The best evidence first, or the widest, the busiest, the newest."""
@@ -38,6 +35,7 @@ async def families(
     def work() -> Row:
         rows = service.engine.families(flagged=flagged, status=wanted, sort=sort, limit=offset + limit + 1)[offset:]
         shown, following = pages.page(rows, offset, limit)
+        service.read(caller, "list", "families")
         return {"families": [contract.family_row(family) for family in shown], "next_cursor": following}
 
     return Json(await service.reading.call(work))
@@ -99,16 +97,6 @@ async def timeline(
     return Json({"step": step, "buckets": rows})
 
 
-@router.post(
-    "/families/{family_id}/verdicts", summary="Give a verdict on a family", status_code=201,
-    response_model=models.Verdict, responses=documented(404, 413, 507),
-)  # fmt: skip
-async def judge_family(request: Request, family_id: str, given: models.VerdictRequest, caller: Reviewer) -> Response:
-    """It stands above the program's claim; a further verdict takes it back. Nothing is done to any account."""
-
-    return await _judged(request, family_id, given, caller.name, SharedEngine.family)
-
-
 @router.get("/networks", summary="Networks of the last run", response_model=models.NetworkPage, responses=documented())
 async def networks(
     request: Request, _caller: Searcher, flagged: FlaggedQuery = False, limit: LimitQuery = 50, cursor: CursorQuery = ""
@@ -131,30 +119,3 @@ async def network(request: Request, network_id: str, _caller: Searcher) -> Respo
     """Its accounts, the families that tie them, and the reasons for its score."""
     service = service_of(request)
     return Json(contract.network_row(await service.reading.call(lambda: service.engine.network(network_id))))
-
-
-@router.post(
-    "/networks/{network_id}/verdicts", summary="Give a verdict on a network", status_code=201,
-    response_model=models.Verdict, responses=documented(404, 413, 507),
-)  # fmt: skip
-async def judge_network(request: Request, network_id: str, given: models.VerdictRequest, caller: Reviewer) -> Response:
-    """It stands above the program's claim; a further verdict takes it back. Nothing is done to any account."""
-
-    return await _judged(request, network_id, given, caller.name, SharedEngine.network)
-
-
-async def _judged(
-    request: Request,
-    subject_id: str,
-    given: models.VerdictRequest,
-    by: str,
-    known: Callable[[SharedEngine, str], object],
-) -> Response:
-    """Record a verdict on a subject that is there; NotFoundError for one of the other kind."""
-    service = service_of(request)
-
-    def work() -> Verdict:
-        known(service.engine, subject_id)
-        return service.engine.review(subject_id, verdict=given.verdict, reason=given.reason, by=by)
-
-    return Json(contract.verdict_row(await service.writing.call(work)), 201)

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Request, Response
 from promptsim.api.answers import Json
 from promptsim.api.bodies import MAX_BODY, StrictRoute, read_body
 from promptsim.api.metrics import Metrics
-from promptsim.api.models import EXAMPLE_TEXT, IngestAnswer
+from promptsim.api.models import IngestAnswer
 from promptsim.api.problems import Problem, documented
+from promptsim.api.requests import EXAMPLE_TEXT
 from promptsim.api.security import Ingester, service_of
 from promptsim.contract import Row
 from promptsim.engine.receiving import Receipt

@@ -40,6 +40,8 @@ class Metrics:
                 "last_run_age_seconds": "Since the last finished run ended; NaN before the first.",
                 "last_run_seconds": "How long the last finished run took; NaN before the first.",
                 "failed_runs": "Runs started here that failed.",
+                "outbox_depth": "Webhook deliveries that have not ended.",
+                "alerts": "Accounts that joined families judged coordinated.",
             }.items()
         }
         for outcome in ("accepted", "known", "rejected"):
@@ -71,6 +73,8 @@ class Metrics:
             "last_run_age_seconds": never if finished is None else time.time() - finished / 1e6,
             "last_run_seconds": never if last is None or finished is None else (finished - last.started) / 1e6,
             "failed_runs": self._service.runner.failures,
+            "outbox_depth": engine.store.outbox_depth(),
+            "alerts": engine.store.join_count(),
         }
         for name, value in figures.items():
             self._gauges[name].set(value)

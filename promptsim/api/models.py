@@ -1,108 +1,12 @@
-"""The JSON of requests and answers: checks what comes in, describes what goes out (the rows are `contract.py`'s)."""
+"""The JSON of answers, for OpenAPI; the rows themselves are `contract.py`'s."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
-
-# A text that holds more than white space and no NUL: what intake asks for, said in a way that clients can check.
-_SPOKEN = r"^[^\u0000]*[^\s\u0000\u001c-\u001f\u0085][^\u0000]*$"
-TextField = Annotated[str, WithJsonSchema({"type": "string", "minLength": 1, "pattern": _SPOKEN})]
-Moment = Annotated[
-    str,
-    WithJsonSchema({
-        "type": "string",
-        "pattern": r"^(199\d|20\d\d|21\d\d)-(0[1-9]|1[0-2])-(0[1-9]|1\d|2[0-8])T([01]\d|2[0-3]):[0-5]\d:[0-5]\dZ$",
-        "description": "RFC 3339; a date alone and epoch seconds are read too.",
-        "examples": ["2026-02-28T13:00:00Z"],
-    }),
-]  # fmt: skip
-_MESSAGE_SCHEMA: dict[str, Any] = {
-    "type": "array",
-    "minItems": 1,
-    "maxItems": 1000,
-    "items": {
-        "type": "object",
-        "required": ["role", "content"],
-        "properties": {
-            "role": {"enum": ["system", "user", "assistant", "tool"]},
-            "content": {"type": "string", "minLength": 1, "pattern": _SPOKEN},
-        },
-        "additionalProperties": False,
-    },
-    "contains": {"type": "object", "required": ["role"], "properties": {"role": {"enum": ["system", "user"]}}},
-}
-Messages = Annotated[list[dict[str, Any]], WithJsonSchema(_MESSAGE_SCHEMA)]
-ONE_OF_THREE: list[Any] = [{"required": [name]} for name in ("text", "messages", "prompt_id")]
-EXAMPLE_TEXT = "You are an expert data analyst combining statistical rigor with deep domain knowledge."
+from pydantic import BaseModel, ConfigDict, Field
 
 
-def _whole(value: object) -> object:
-    """5.0 is a whole number in JSON."""
-    return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-class Request(BaseModel):
-    """What all request bodies have in common: unknown fields are refused, types are not bent."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-
-class SearchRequest(Request):
-    """Who else sent prompts like this? Exactly one of text, messages and prompt_id."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={"oneOf": ONE_OF_THREE, "examples": [{"text": EXAMPLE_TEXT, "k": 20, "by": "account"}]},
-    )
-    text: TextField = Field(None, description="The prompt.")  # type: ignore[assignment]  # absent, never null
-    messages: Messages = Field(None, description="The prompt as chat messages.")  # type: ignore[arg-type]
-    prompt_id: Annotated[str, Field(max_length=100)] = Field(None, description="A stored prompt.")  # type: ignore[assignment]
-    k: Annotated[int, BeforeValidator(_whole)] = Field(10, ge=1, le=1000, description="How many hits.")
-    by: Literal["account", "prompt"] = Field("account", description="One hit an account, or one a prompt.")
-    account_id: Annotated[str, Field(max_length=1024)] = Field(None, description="Only what this account sent.")  # type: ignore[assignment]
-    since: Moment = Field(None, description="Only sends from this time on.")  # type: ignore[assignment]
-    until: Moment = Field(None, description="Only sends before this time.")  # type: ignore[assignment]
-    min_similarity: float = Field(None, ge=-1, le=1, description="Least cosine.", allow_inf_nan=False)  # type: ignore[assignment]
-    metadata: dict[str, str] = Field(default_factory=dict, description="Only sends with these values.")
-
-
-class MatchRequest(Request):
-    """Is this a prompt of a known family? Exactly one of text and messages."""
-
-    model_config = ConfigDict(
-        extra="forbid", strict=True, json_schema_extra={"oneOf": ONE_OF_THREE[:2], "examples": [{"text": EXAMPLE_TEXT}]}
-    )
-    text: TextField = None  # type: ignore[assignment]
-    messages: Messages = None  # type: ignore[assignment]
-
-
-class VerdictRequest(Request):
-    """A person's word on a family or network; it is signed with the name of the key."""
-
-    model_config = ConfigDict(
-        extra="forbid",
-        strict=True,
-        json_schema_extra={
-            "examples": [{"verdict": "coordinated", "reason": "212 accounts, one template, new in a day"}]
-        },
-    )
-    verdict: Literal["coordinated", "benign", "unsure"]
-    reason: Annotated[
-        str, Field(max_length=10_000), WithJsonSchema({"type": "string", "pattern": _SPOKEN, "maxLength": 10_000})
-    ]
-
-
-class RunRequest(Request):
-    """What kind of run."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"full": False}]})
-    full: bool = Field(False, description="Forget the families of the run before: ids are made anew.")
-
-
-# ---------------------------------------------------------------- answers
 class Hit(BaseModel):
     """Somebody who sent something like it."""
 
@@ -350,12 +254,55 @@ class NetworkPage(BaseModel):
 
 
 class Verdict(BaseModel):
+    """One verdict; `open` undoes the one before. A proposed one counts when another person gives the same."""
+
     verdict_id: str
     subject_id: str
-    verdict: str
+    verdict: Literal["coordinated", "benign", "unsure", "open"]
     reason: str
     by: str
     timestamp: str
+    state: Literal["given", "proposed"]
+    confirms: str | None = Field(description="The proposal of another person that this one makes count.")
+
+
+class Touched(BaseModel):
+    """What a verdict touches, told before it is given."""
+
+    subject_count: int
+    account_count: int
+    event_count: int
+    two_persons: bool = Field(
+        description="Whether `coordinated` and `benign` are proposed first over so many accounts."
+    )
+
+
+class VerdictHistory(BaseModel):
+    """What was said of a family or network, the newest first, and what a further verdict would touch."""
+
+    verdicts: list[Verdict]
+    touched: Touched
+
+
+class BulkVerdictAnswer(BaseModel):
+    """What the verdict touches; `verdicts` is empty where it was only asked for."""
+
+    touched: Touched
+    verdicts: list[Verdict]
+
+
+class Alert(BaseModel):
+    """An account that turned up in a family judged coordinated: for a person to look at."""
+
+    account_id: str
+    family_id: str
+    prompt_id: str
+    first_sent: str
+
+
+class AlertPage(BaseModel):
+    alerts: list[Alert]
+    next_cursor: str | None
 
 
 class Run(BaseModel):

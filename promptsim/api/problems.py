@@ -23,6 +23,7 @@ STATUS: dict[str, int] = {
     "unusable-call": 422,
     "unusable-address": 400,  # well-formed, as far as a schema can tell
     "not-found": 404,
+    "conflict": 409,
     "busy": 503,
     "not-ready": 503,
     "storage-full": 507,

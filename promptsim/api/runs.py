@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from promptsim import contract
-from promptsim.api import models
+from promptsim.api import models, requests
 from promptsim.api.answers import Json
 from promptsim.api.bodies import StrictRoute
 from promptsim.api.paging import CursorQuery, LimitQuery, Pages
@@ -22,7 +22,7 @@ router = APIRouter(prefix="/v1", route_class=StrictRoute, tags=["runs"])
     "/runs", summary="Start a clustering run", status_code=202, response_model=models.Run,
     responses=documented(409, 413, 507),
 )  # fmt: skip
-async def start(request: Request, asked: models.RunRequest, _caller: Administrator) -> Response:
+async def start(request: Request, asked: requests.RunRequest, _caller: Administrator) -> Response:
     """Families, then account networks, in a process of its own; 409 while one is under way anywhere."""
     service = service_of(request)
 

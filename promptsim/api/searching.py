@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from promptsim import contract
-from promptsim.api import models
+from promptsim.api import models, requests
 from promptsim.api.answers import Json
 from promptsim.api.bodies import StrictRoute
 from promptsim.api.problems import documented
@@ -30,7 +30,7 @@ UNKNOWN: Row = dict.fromkeys(
     "/search", summary="Who else sent prompts like this?", response_model=models.SearchAnswer,
     responses=documented(404, 413),
 )  # fmt: skip
-async def search(request: Request, asked: models.SearchRequest, caller: Searcher) -> Response:
+async def search(request: Request, asked: requests.SearchRequest, caller: Searcher) -> Response:
     """Copies first, then shared fixed text, then texts that mean the like; one hit an account, or one a prompt."""
     service = service_of(request)
     service.require_ready()
@@ -48,7 +48,7 @@ async def search(request: Request, asked: models.SearchRequest, caller: Searcher
 
 
 @router.post("/match", summary="Is this a known family?", response_model=models.MatchAnswer, responses=documented(413))
-async def match(request: Request, asked: models.MatchRequest, _caller: Searcher) -> Response:
+async def match(request: Request, asked: requests.MatchRequest, _caller: Searcher) -> Response:
     """For use in a request path: nothing is stored, nothing embedded, no other prompt shown."""
     service = service_of(request)
     service.require_ready()

@@ -64,6 +64,7 @@ def run(chosen: Settings, *, host: str, port: int, cluster_every: str | None, ra
         has_keys = service.engine.has_keys()
         require_keys_or_loopback(host, has_keys)
         app = create_app(service, rate_limit=rate_limit, extra_routers=routers(service))
+        listening.listen(BACKLOG)  # whoever reads the next line may connect
         address = f"http://{_shown(host)}:{listening.getsockname()[1]}"
         say(f"serving {chosen.home} at {address}" + (f", clustering on {schedule.text!r}" if schedule else ""))
         if not has_keys:

@@ -64,19 +64,23 @@ FORMULA = ("=", "+", "-", "@", "\t", "\r")  # a spreadsheet would run a cell tha
 
 def write_export(engine: Engine, what: str, *, format: str, out: Path | None, flagged: bool = False) -> int:
     """Write all rows of one kind to a file or standard output; returns how many."""
+    pieces = exported(engine, what, format, flagged=flagged)
+    with _target(out) as target:
+        return sum(_counted(pieces, target))
+
+
+def exported(engine: Engine, what: str, format: str, *, flagged: bool) -> Iterator[tuple[int, bytes]]:
+    """(rows, bytes) pieces of an export in any format; UsageError where there is no such one."""
     if what not in KINDS:
         raise UsageError(f"export {what!r}: choose one of {', '.join(KINDS)}")
     if format in SECURITY_FORMATS:
         if what not in SECURITY_FORMATS[format]:
-            raise UsageError(f"--format {format} is for {' and '.join(SECURITY_FORMATS[format])}, not for {what}")
-        pieces = security_chunks(engine, what, format, flagged=flagged)
-    elif format in FORMATS:
-        columns, rows = KINDS[what]
-        pieces = chunks(columns, rows(engine, flagged), format)
-    else:
+            raise UsageError(f"the format {format} is for {' and '.join(SECURITY_FORMATS[format])}, not for {what}")
+        return security_chunks(engine, what, format, flagged=flagged)
+    if format not in FORMATS:
         raise UsageError(f"--format {format!r}: choose one of {', '.join((*FORMATS, *SECURITY_FORMATS))}")
-    with _target(out) as target:
-        return sum(_counted(pieces, target))
+    columns, rows = KINDS[what]
+    return chunks(columns, rows(engine, flagged), format)
 
 
 def security_chunks(engine: Engine, what: str, format: str, *, flagged: bool) -> Iterator[tuple[int, bytes]]:

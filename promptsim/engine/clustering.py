@@ -23,6 +23,7 @@ from promptsim.errors import BusyError
 from promptsim.families.increment import extend
 from promptsim.families.mine import mine
 from promptsim.families.options import RULES
+from promptsim.networks.changes import network_changes
 from promptsim.networks.link import link
 from promptsim.networks.options import NetworkOptions
 from promptsim.progress import Progress
@@ -93,7 +94,7 @@ def run_clustering(
         counts = _counts(found, linked, covered, len(activity.accounts))
         finished = replace(
             run, state="finished", full=whole, finished=time.time_ns() // 1000, counts=counts, seconds=clock.seconds,
-            changes=_changes(previous, found),
+            changes={**_changes(previous, found), **network_changes(networks_before, linked.networks)},
         )  # fmt: skip
         watched = known_members(store)
         mined = covered if whole else last.whole

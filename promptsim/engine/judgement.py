@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar, get_args
 
 from promptsim.contract import rfc3339
-from promptsim.errors import NotFoundError, UsageError
+from promptsim.errors import ConflictError, NotFoundError, UsageError
 from promptsim.records import Evidence, Family, Given, Network, Verdict, Verdict_
 from promptsim.store.reach import Reach
 from promptsim.store.store import Store
@@ -85,13 +85,13 @@ def decide(
 ) -> list[Verdict]:
     """Give one verdict on some subjects, all of them or none; over many accounts it is proposed first.
 
-    It counts when another person gives the same verdict. `expected` is what was shown before: UsageError where the
+    It counts when another person gives the same verdict. `expected` is what was shown before: ConflictError where the
     same subjects hold another number of accounts by now.
     """
     kind = _kind(verdict)
     now = touched(store, subject_ids)
     if expected is not None and (now.subjects, now.accounts) != (expected.subjects, expected.accounts):
-        raise UsageError(f"there is more by now: {now.sentence()}; look again before you decide")
+        raise ConflictError(f"there is more by now: {now.sentence()}; look again before you decide")
     given = [_decision(store, subject, kind, reason, by, now) for subject in now.subjects]
     store.add_verdicts(given)
     return given
@@ -119,7 +119,9 @@ def _decision(store: Store, subject_id: str, kind: Verdict_, reason: str, by: st
             return replace(verdict, confirms=proposal.verdict_id)
     if proposals:
         first = proposals[0].by
-        raise UsageError(f"{subject_id} waits for a second person: {first} proposed {kind}, another has to give it too")
+        raise ConflictError(
+            f"{subject_id} waits for a second person: {first} proposed {kind}, another has to give it too"
+        )
     return replace(verdict, state="proposed") if kind in WEIGHTY and now.second_person else verdict
 
 

@@ -86,6 +86,7 @@ class SharedEngine(Engine):
         self._matching = threading.Lock()
         self._seen = -1
         self._rested_at = 0.0
+        self._serving = False  # searches go on, so that the tail is read however long it is
 
     @classmethod
     def share(cls, home: Path | str, *, model: str | None = None, create: bool = True) -> SharedEngine:
@@ -114,14 +115,15 @@ class SharedEngine(Engine):
                 return
             began = time.monotonic()
             self._index.refresh(self._store.vectors(), self._store.alive())
-            if not self._index.needs_rebuild:
-                self._index.sharing("", "", 1)  # reads the newest texts now, once, rather than in each search
+            if self._serving or not self._index.needs_rebuild:
+                self._index.read_tail()  # once, by one thread, rather than in each search
             self._seen = version
             took = time.monotonic() - began
             self._rested_at = time.monotonic() + (REST * took if took > QUICK else 0.0)
 
     def warm(self) -> None:
         """Compile, map and read what the first search and the first match would otherwise wait for."""
+        self._serving = True
         self._matcher_of_last_run()
         with self._gate.looking():
             if len(self._store.vectors()):

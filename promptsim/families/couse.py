@@ -12,8 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse
-from scipy.stats import poisson
+from scipy import sparse, special
 
 from promptsim.records import Bools, Int32s, Int64s
 
@@ -66,7 +65,7 @@ class CoUse:
         if enough.any():
             a, b = np.broadcast_to(a, n.shape)[enough], np.broadcast_to(b, n.shape)[enough]
             expected = self.expected(a, b)
-            out[enough] = (n[enough] >= LIFT * expected) & (poisson.sf(n[enough] - 1, expected) <= P_VALUE)
+            out[enough] = (n[enough] >= LIFT * expected) & (special.pdtrc(n[enough] - 1, expected) <= P_VALUE)
         return out
 
     def candidates(self, wordings: Int64s) -> tuple[Int64s, Int64s]:

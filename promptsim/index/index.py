@@ -128,6 +128,10 @@ class Index:
         self.vectors.refresh(vectors, self._alive)
         self.spans.refresh(len(vectors), self._alive)
 
+    def read_tail(self) -> None:
+        """Read the newest texts now, so that no search has to."""
+        self.spans.read_tail()
+
     @property
     def needs_rebuild(self) -> bool:
         """Whether searches would gain from a rebuild: the tail is long, or the generation cannot be used."""

@@ -24,6 +24,7 @@ MOST_HOLDERS = 1000  # prompts taken from one fingerprint
 MOST_READ = 200_000  # entries read for one fingerprint under a filter that allows many prompts
 FEW_ALLOWED = 20_000  # allowed prompts that are looked up one by one, so that nothing is cut
 MOST_TAIL = 200_000  # prompts held in memory beside the generation
+TAIL_FACTOR = 4  # a part of the tail is joined to one that is at most so many times larger
 SPARE = 200  # candidates counted in full beyond the limit
 EMPTY_GAP = SHINGLE + RUN
 
@@ -57,6 +58,14 @@ class _Query:
     unread: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Newer:
+    """Some of the texts that no segment has: their fingerprints with the prompts' numbers, and the same sorted."""
+
+    pairs: tuple[UInt64s, Int64s]
+    postings: Postings
+
+
 class SpanIndex:
     """Search over segments' postings, which cover the first `covered` prompts, and the texts of what is newer.
 
@@ -72,8 +81,7 @@ class SpanIndex:
         alive: Bools | None = None,
     ) -> None:
         self.segments, self.covered, self._documents = tuple(segments), covered, documents
-        self._tail: list[tuple[UInt64s, Int64s]] = []
-        self._tail_postings: Postings | None = None
+        self._tail: list[_Newer] = []
         self._tail_stop = self._tail_start = covered
         self.refresh(count, alive)
 
@@ -85,8 +93,8 @@ class SpanIndex:
     def search(self, system: str, user: str, limit: int, allowed: Bools | None = None) -> SpanHits:
         """The `limit` prompts that share most with the text, by weight, then lowest number."""
         query = _query(system, user)
-        self._read_tail()
-        parts = (*self.segments, *([self._tail_postings] if self._tail_postings is not None else []))
+        self.read_tail()
+        parts = (*self.segments, *(each.postings for each in self._tail))
         found = [part.locate(query.prints) for part in parts]
         held = sum((stops - starts for starts, stops in found), np.zeros(query.prints.size, np.int64))
         rarity = np.log1p(max(1, self.count) / np.maximum(held, 1)).astype(np.float32)
@@ -125,21 +133,28 @@ class SpanIndex:
             lists.append(numbers)
         return lists, capped
 
-    def _read_tail(self) -> None:
-        """Take in the texts that came after the generation, or after the last search."""
+    def read_tail(self) -> None:
+        """Take in the texts that came after the generation, or after the last search.
+
+        A few new ones are sorted by themselves and joined to older ones when those are not many more: under a stream
+        of new texts each is sorted a few times, not once for every batch after it.
+        """
         if self._tail_stop >= self.count:
             return
         if self.count - self._tail_stop > MOST_TAIL:  # nothing was built for long: only the newest are held
             self._tail.clear()
             self._tail_start = self._tail_stop = self.count - MOST_TAIL
+        pairs = []
         for batch in self._documents(since_no=self._tail_stop):
             batch = before(batch, self.count)
-            self._tail.append(pairs_of(batch))
+            pairs.append(pairs_of(batch))
             if batch.prompt_no.size == 0 or batch.prompt_no[-1] >= self.count - 1:
                 break
         self._tail_stop = self.count
-        self._tail = [joined(self._tail)]
-        self._tail_postings = Postings.of(*self._tail[0])
+        fresh = joined(pairs)
+        while self._tail and self._tail[-1].pairs[0].size <= TAIL_FACTOR * fresh[0].size:
+            fresh = joined([self._tail.pop().pairs, fresh])
+        self._tail.append(_Newer(fresh, Postings.of(*fresh)))
 
 
 def _few(mask: Bools | None) -> tuple[Int64s, UInt64s] | None:

@@ -18,6 +18,7 @@ from promptsim.web.paging import encoded, offset
 from promptsim.web.queue import by_strength
 
 PROMPTS, NEIGHBOURS, RUNS, HITS, FAMILIES = 20, 15, 30, 20, 50
+LOOKED_AT = 400  # families of one account that are read, so that the best are shown
 MOST_TEXT = 200_000  # characters of one prompt on its own page
 
 
@@ -53,7 +54,7 @@ def _register_accounts(router: APIRouter, desk: Desk) -> None:
             prompts = engine.account_prompts(id, limit=PROMPTS + 1, offset=start)
             evidence = by_strength(engine.account_evidence(id))
             bench = verdicts.bench(engine, id)
-            families = _families(engine, account.family_ids[:FAMILIES])
+            families = _families(engine, account.family_ids[:LOOKED_AT])
         desk.note_read(person, "account", id)
         following = encoded((start + PROMPTS,)) if len(prompts) > PROMPTS else ""
         return desk.page(
@@ -70,13 +71,14 @@ def _register_accounts(router: APIRouter, desk: Desk) -> None:
 
 
 def _families(engine: SharedEngine, family_ids: tuple[str, ...]) -> list[Family]:
+    """The families of an account, those with the best evidence first."""
     found = []
     for family_id in family_ids:
         try:
             found.append(engine.family(family_id))
         except NotFoundError:  # a run replaced the result between two questions
             continue
-    return found
+    return sorted(found, key=lambda one: (not one.flagged, -one.score, one.account_count, one.family_id))[:FAMILIES]
 
 
 def _register_search(router: APIRouter, desk: Desk) -> None:

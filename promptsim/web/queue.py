@@ -171,6 +171,7 @@ def register(router: APIRouter, desk: Desk, queue: Queue) -> None:
             chosen = queue.choose(engine, choice)
             rows, following = page_after(chosen, choice.key, cursor, ROWS)
             whole, last = len(queue.rows(engine)), engine.last_run()
+        desk.note_read(person, "queue", "families")
         return desk.page(
             "queue.html", person, rows=rows, cursor=following, choice=choice, total=len(chosen), whole=whole,
             last=last, kinds=KINDS, statuses=STATUSES, sorts=SORTS,

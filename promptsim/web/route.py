@@ -27,7 +27,7 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
 }
-STATUS = {"unusable-call": 400, "not-found": 404, "busy": 503, "not-ready": 503, "storage-full": 507}
+STATUS = {"unusable-call": 400, "not-found": 404, "conflict": 409, "busy": 503, "not-ready": 503, "storage-full": 507}
 
 
 class LoginNeeded(Exception):
@@ -63,7 +63,11 @@ class PageRoute(APIRoute):
         return answer
 
 
-_TITLES = {"not-found": "There is nothing here", "busy": "Busy: try again in a moment"}
+_TITLES = {
+    "not-found": "There is nothing here",
+    "conflict": "This was decided or changed meanwhile",
+    "busy": "Busy: try again in a moment",
+}
 
 
 def _error(status: int, title: str, reason: str) -> Response:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse
 
 from promptsim.errors import NotFoundError
-from promptsim.web import login, lookups, queue, subjects, verdicts
+from promptsim.web import bulk, login, lookups, queue, subjects, verdicts, waiting
 from promptsim.web.desk import Authenticate, Desk, Engines, NoteRead, Person
 from promptsim.web.rendering import FOLDER, STATIC, static_digest
 from promptsim.web.route import PageRoute
@@ -30,6 +30,8 @@ def create_router(
     subjects.register(router, desk, rows)
     lookups.register(router, desk)
     verdicts.register(router, desk)
+    bulk.register(router, desk, rows)
+    waiting.register(router, desk)
     _register_static(router)
     return router
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
@@ -10,7 +10,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 
 from promptsim import review
 from promptsim.engine.shared import SharedEngine
-from promptsim.errors import UsageError
+from promptsim.errors import ConflictError, UsageError
 from promptsim.records import Verdict
 from promptsim.review import Touched
 from promptsim.web.desk import Desk, local
@@ -61,6 +61,12 @@ def path_of(subject_id: str) -> str:
     return f"/families/{subject_id}" if subject_id.startswith("f_") else address("/account", id=subject_id)
 
 
+def require_reason(reason: str) -> None:
+    """UsageError for a verdict without one."""
+    if not reason.strip():
+        raise UsageError("A verdict needs a reason: say what you saw, for whoever looks at it next.")
+
+
 def register(router: APIRouter, desk: Desk) -> None:
     @router.post("/verdicts")
     def give(
@@ -75,16 +81,17 @@ def register(router: APIRouter, desk: Desk) -> None:
         csrf: Annotated[str, Form()] = "",
     ) -> Response:
         person = desk.writer(request, csrf)
-        if not reason.strip():
-            raise UsageError("A verdict needs a reason: say what you saw, for whoever looks at it next.")
+        require_reason(reason)
         with desk.engines() as engine:
             now = bench(engine, subject)
             if now.seen != seen:
-                raise UsageError("Somebody else gave a verdict in the meantime: load the page again and read it first.")
+                raise ConflictError(
+                    "Somebody else gave a verdict in the meantime: load the page again and read it first."
+                )
             if undo:
                 review.undo(engine, subject, reason=reason.strip(), by=person.name)
             else:
-                shown = replace(now.touched, accounts=accounts)
+                shown = review.as_told(now.touched, accounts=accounts)
                 review.decide_all(engine, shown, verdict, reason=reason.strip(), by=person.name)
         return RedirectResponse(f"{local(path)}#verdicts", 303)
 

@@ -1,4 +1,4 @@
-// The keyboard: j and k move over rows, Enter follows the link that has the focus, / goes to the search field.
+// The keyboard: j and k move over rows, x marks one, Enter follows the link that has the focus, / goes to the search field.
 (() => {
   "use strict";
   const link = (row) => row.querySelector("a");
@@ -14,11 +14,23 @@
     all[next].scrollIntoView({ block: "nearest" });
     if (here === all.length - 1 && by > 0) document.querySelector("#more a")?.click();
   }
+  const marks = () => [...document.querySelectorAll("input[name=subject][form=bulk]")];
+  function counted() {
+    const count = marks().filter((box) => box.checked).length;
+    const said = document.querySelector("[data-marked]");
+    if (said) said.textContent = count === 1 ? "1 row is marked." : `${count} rows are marked.`;
+  }
+  function mark() {
+    const box = document.activeElement?.closest?.("[data-row]")?.querySelector("input[type=checkbox]");
+    if (box) box.checked = !box.checked;
+    counted();
+  }
   const follow = (choice) => document.querySelector(choice)?.click();
   const keys = {
     j: () => move(1),
     k: () => move(-1),
     n: () => follow("a[data-next]"),
+    x: mark,
     u: () => follow("a[data-up]"),
     v: () => document.querySelector("#verdicts input[type=radio]")?.focus(),
     "/": () => (document.querySelector(".ask textarea") ?? document.querySelector("#find"))?.focus(),
@@ -31,6 +43,8 @@
     keys[event.key]();
   });
   document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-all]")) marks().forEach((box) => (box.checked = event.target.checked));
+    counted();
     const form = event.target.closest?.("form[data-auto]");
     if (form && event.target.matches("select, input[type=checkbox]")) form.requestSubmit();
   });
@@ -39,5 +53,8 @@
     const button = event.target.querySelector("button[type=submit]");
     if (event.target.method === "post" && button) setTimeout(() => (button.disabled = true));
   });
-  window.addEventListener("pageshow", () => document.querySelectorAll("button[disabled]").forEach((b) => (b.disabled = false)));
+  window.addEventListener("pageshow", () => {
+    document.querySelectorAll("button[disabled]").forEach((button) => (button.disabled = false));
+    counted(); // a browser that goes back keeps what was marked
+  });
 })();
