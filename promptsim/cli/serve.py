@@ -40,7 +40,9 @@ def serve(
     home: HomeOption = None,
     model: ModelOption = None,
 ) -> None:
-    """Serve the API, and the page where it is installed, over one home; Ctrl-C ends it gracefully.
+    """Serve the API and the review page over one home.
+
+    Ctrl-C ends it gracefully.
 
     Example: promptsim serve --port 8080 --cluster-every 1h
     """
