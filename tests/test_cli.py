@@ -6,6 +6,7 @@ import csv
 import json
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -43,6 +44,42 @@ def test_help_imports_nothing_heavy() -> None:
     code = "import sys; from promptsim.cli.app import app; print(*sorted({m.split('.')[0] for m in sys.modules}))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"torch", "faiss", "numpy", "numba", "pyarrow", "scipy", "pydantic", "fastapi"} & set(loaded)
+
+
+def test_the_home_may_be_named_before_the_command_or_after_it(
+    traffic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before, after = str(tmp_path / "before"), str(tmp_path / "after")
+    assert status_of(["--home", before, "ingest", str(traffic)]) == 0
+    assert status_of(["--home", before, "ingest", str(traffic), "--home", after]) == 0
+    assert status_of(["--home", after, "keys", "create", "ada"]) == 0  # a group inside the group
+    assert (Path(before) / "promptsim.db").is_file()
+    assert not (tmp_path / "home").exists(), "$PROMPTSIM_HOME is for calls that name none"
+    capsys.readouterr()
+    for home, keys in ((before, 0), (after, 1)):
+        status = run_json(capsys, "--home", home, "status")
+        assert isinstance(status, dict)
+        assert (status["home"], status["events"]) == (home, 12)
+        assert len(json_list(run_json(capsys, "--home", home, "keys", "list"))) == keys
+
+
+def json_list(document: object) -> list[object]:
+    assert isinstance(document, list)
+    return document
+
+
+@pytest.mark.parametrize("arguments", [[], ["keys"], ["webhooks"]])
+def test_a_call_without_a_command_shows_the_commands(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(arguments) == 2
+    out = capsys.readouterr()
+    assert out.out == ""
+    assert out.err.startswith("Usage: promptsim ")
+    assert "Commands:" in out.err
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert status_of(["--version"]) == 0
+    assert capsys.readouterr().out == f"promptsim {version('promptsim')}\n"
 
 
 def test_the_main_job(traffic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
@@ -55,6 +56,22 @@ def test_a_shared_instruction_is_found_although_the_payload_dwarfs_it(filled: En
     assert {h.relation for h in hits} == {"template"}
 
 
+@pytest.mark.parametrize("first", [True, False])
+def test_a_fixed_part_of_fourteen_words_is_enough_wherever_it_stands(engine: Engine, first: bool) -> None:
+    """The index alone tells runs from below: a run of 13 tokens may look like one of 6 there."""
+    fixed = "decide whether the claim follows from the passage and answer only yes or no"
+    assert len(fixed.split()) == 14
+    words = [f"{a}{b}" for a in ("ka", "lo", "mi", "nu", "pe", "ra") for b in ("den", "fer", "gol", "hask", "lin")]
+    random = Random(3)
+    payloads = [" ".join(random.choices(words, k=200)) for _ in range(41)]
+    texts = [f"{fixed} {payload}" if first else f"{payload} {fixed}" for payload in payloads]
+    engine.ingest([event(i, f"ring-{i}", text) for i, text in enumerate(texts[:40])])
+    engine.ingest([event(100 + i, f"person-{i}", " ".join(random.choices(words, k=60))) for i in range(40)])
+    hits = engine.search(texts[40], k=40).hits
+    assert {h.account_id for h in hits} == {f"ring-{i}" for i in range(40)}
+    assert {h.relation for h in hits} == {"template"}
+
+
 def test_a_disguised_copy_is_a_near_duplicate(filled: Engine) -> None:
     disguised = "Wr\u0456te a h\u0430iku  about RAIN"
     hit = filled.search(disguised, k=1).hits[0]
@@ -93,6 +110,18 @@ def test_min_similarity_is_a_bound_on_every_hit(filled: Engine) -> None:
     assert [h.account_id for h in filled.search(CHAT[0], k=50, min_similarity=bound).hits] == [
         h.account_id for h in everything if h.similarity >= bound
     ]
+
+
+def test_a_bound_on_similarity_does_not_stop_the_search_for_further_accounts(engine: Engine) -> None:
+    asked = "please tell me what the weather will be like in the old harbour town tomorrow morning before nine"
+    engine.ingest([event(200, "dwarfed", f"{asked}\n\n{' '.join(PAYLOADS) * 12}")])  # shares the run, its vector is far
+    events = [event(i, "bulk", f"{asked} {i}") for i in range(150)]
+    events += [event(300, "other", "tell me about tomorrow's weather in the harbour town")]
+    engine.ingest(events)
+    similarity = {h.account_id: h.similarity for h in engine.search(asked, k=5).hits}
+    bound = similarity["other"] - 0.001
+    assert similarity["dwarfed"] < bound < similarity["other"] < similarity["bulk"]
+    assert {h.account_id for h in engine.search(asked, k=5, min_similarity=bound).hits} == {"bulk", "other"}
 
 
 def test_hits_by_prompt_count_all_senders(filled: Engine) -> None:

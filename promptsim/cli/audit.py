@@ -34,7 +34,9 @@ def audit(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Decisions and reads of prompt text, the newest first; the log is chained and `promptsim check` verifies it.
+    """List decisions and reads of prompt text, newest first.
+
+    The log is chained, and `promptsim check` verifies it.
 
     Example: promptsim audit --limit 20
     """
@@ -75,7 +77,9 @@ def policy(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show or change what takes two persons; a change goes into the audit log.
+    """Show or change which verdicts take two persons.
+
+    A change goes into the audit log.
 
     Example: promptsim policy --two-persons 100 --by ada
     """

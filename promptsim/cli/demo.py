@@ -30,7 +30,7 @@ def demo(
     events: Annotated[int, typer.Option("--events", metavar="N", min=1000, help="About so many events.")] = 20_000,
     seed: Annotated[int, typer.Option("--seed", help="Another seed, other traffic.")] = 0,
 ) -> None:
-    """Simulate traffic, ingest it, cluster it, and show what was found.
+    """The main job on simulated traffic, and what was found in it.
 
     Example: promptsim demo --events 20000
     """

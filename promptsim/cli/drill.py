@@ -26,7 +26,9 @@ def drill(
     quick: Annotated[bool, typer.Option("--quick", help="Fewer sizes and dilutions.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Plant campaigns of many sizes in synthetic traffic and tell which are found; then traffic with none.
+    """Measure what network claims find, and their false alarms.
+
+    Campaigns of many sizes are planted in synthetic traffic; then traffic with none is looked at.
 
     Example: promptsim drill --accounts 20000 --seeds 5
     False alarms alone: promptsim drill --accounts 20000 --seeds 0 --nulls 200

@@ -44,7 +44,9 @@ def review(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Give a verdict. It stands above the program's own claim; a later verdict replaces it, none is deleted.
+    """Give a verdict on a family, a network or an account.
+
+    It stands above the program's own claim; a later verdict replaces it, none is deleted.
 
     Over many accounts it is proposed, and counts when another person gives the same.
 
@@ -108,7 +110,9 @@ def alerts(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Accounts that were seen for the first time in a family judged coordinated, the newest first.
+    """List accounts new to families judged coordinated.
+
+    Those seen there for the first time, the newest first.
 
     Example: promptsim alerts --limit 20
     """

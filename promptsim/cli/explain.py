@@ -21,7 +21,9 @@ def register(app: typer.Typer) -> None:
 def explain(
     event_id: Annotated[str, typer.Argument(metavar="EVENT")], home: HomeOption = None, json: JsonOption = False
 ) -> None:
-    """Say why an event is in its families: the fixed text that it has, how alike, and what disguise was undone.
+    """Say why an event is in its families.
+
+    Tells the fixed text that it has, how alike it is, and what disguise was undone.
 
     Example: promptsim explain ev_10c057e19bb687
     """

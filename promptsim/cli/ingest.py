@@ -32,7 +32,9 @@ def ingest(
     model: ModelOption = None,
     json: JsonOption = False,
 ) -> int:
-    """Store events: each distinct prompt is embedded once, each send is remembered. Sending again changes nothing.
+    """Store events from log files, each event once.
+
+    Each distinct prompt is embedded once, each send is remembered. Sending an event again changes nothing.
 
     Example: promptsim ingest logs.jsonl.gz --map text=prompt,account_id=org --rejects rejected.jsonl
     """
@@ -81,7 +83,9 @@ def simulate(
     events: Annotated[int, typer.Option("--events", metavar="N", min=100, help="About so many events.")] = 5000,
     null: Annotated[bool, typer.Option("--null", help="Plant no campaign: nothing may be flagged.")] = False,
 ) -> None:
-    """Write traffic with planted campaigns and benign look-alikes, to try the program and to drill with.
+    """Write traffic with planted campaigns, to try and to drill with.
+
+    Real-looking traffic: organic prompts, benign look-alikes, and campaigns of which --truth tells.
 
     Example: promptsim simulate --out traffic.jsonl --truth truth.jsonl --seed 7
     """

@@ -73,7 +73,9 @@ def families(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List families: prompts that are copies or fillings of one fixed text, most telling first.
+    """List families, the most telling first.
+
+    A family is prompts that are copies or fillings of one fixed text.
 
     Example: promptsim families --sort accounts --limit 50
     """
@@ -109,7 +111,7 @@ def family(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show one family: its template, slots, spread, members and the reasons for its score.
+    """Show one family: template, slots, members, evidence.
 
     Example: promptsim family f_3b2a…
     """
@@ -156,7 +158,9 @@ def networks(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List account networks: accounts that act together beyond chance. None is a right answer.
+    """List networks of accounts that act together beyond chance.
+
+    None is a right answer.
 
     Example: promptsim networks --flagged
     """
@@ -196,7 +200,7 @@ def network(
     home: HomeOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show one network: its accounts, the families that tie them, and the evidence.
+    """Show one network: accounts, families, evidence.
 
     Example: promptsim network n_91c0…
     """

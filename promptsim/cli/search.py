@@ -38,7 +38,9 @@ def search(
     model: ModelOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Who else sent prompts like this? Copies first, then shared fixed text, then texts that mean the like.
+    """Find who else sent prompts like this.
+
+    Copies come first, then shared fixed text, then texts that mean the like.
 
     Example: promptsim search "You are an expert data analyst …" --k 20 --since 2026-02-01
     """

@@ -41,7 +41,9 @@ def serve(
     model: ModelOption = None,
     wording_model: WordingModelOption = None,
 ) -> None:
-    """Serve the API, and the page where it is installed, over one home; Ctrl-C ends it gracefully.
+    """Serve the API and the review page over one home.
+
+    Ctrl-C ends it gracefully.
 
     Example: promptsim serve --port 8080 --cluster-every 1h
     """

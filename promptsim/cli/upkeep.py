@@ -20,7 +20,9 @@ def register(app: typer.Typer) -> None:
 
 
 def status(home: HomeOption = None, json: JsonOption = False) -> None:
-    """What the home holds: events, prompts, accounts, the encoder, the index, the last run.
+    """Show what the home holds, and in which state.
+
+    Events, prompts, accounts, the encoder, the index, the last run.
 
     Example: promptsim status --json
     """
@@ -43,7 +45,9 @@ def _shown(value: object) -> str:
 
 
 def check(home: HomeOption = None, json: JsonOption = False) -> int:
-    """Verify every file of the home; exit status 1 when something is damaged, with the command that mends it.
+    """Verify every file of the home.
+
+    Exit status 1 when something is damaged, with the command that mends it.
 
     Example: promptsim check
     """
@@ -59,7 +63,9 @@ def check(home: HomeOption = None, json: JsonOption = False) -> int:
 
 
 def reindex(home: HomeOption = None, model: ModelOption = None) -> None:
-    """Build the index again; with another --model, embed every prompt again first.
+    """Build the index again, with another model where asked.
+
+    With another --model, every prompt is embedded again first.
 
     Example: promptsim reindex --model sentence-transformers/all-MiniLM-L6-v2
     """
@@ -71,7 +77,9 @@ def reindex(home: HomeOption = None, model: ModelOption = None) -> None:
 def snapshot(
     destination: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")], home: HomeOption = None
 ) -> None:
-    """Copy the home while it is in use; the copy is a home itself, and its index is built when first opened.
+    """Copy the home while it is in use.
+
+    The copy is a home itself, and its index is built when first opened.
 
     Example: promptsim snapshot backup-2026-11-23
     """
@@ -83,7 +91,9 @@ def snapshot(
 def restore(
     source: Annotated[Path, typer.Argument(metavar="FOLDER", help="A snapshot.")], home: HomeOption = None
 ) -> None:
-    """Make a home from a snapshot; refuses to overwrite one that holds anything.
+    """Make a home from a snapshot.
+
+    It refuses to overwrite one that holds anything.
 
     Example: promptsim restore backup-2026-11-23 --home index
     """
@@ -99,7 +109,9 @@ def erase(
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without this nothing is erased.")] = False,
     home: HomeOption = None,
 ) -> None:
-    """Erase an account: its sends, and every text that only it sent, from all files of the home.
+    """Erase an account from all files of the home.
+
+    Its sends, and every text that only it sent.
 
     Example: promptsim erase acct_17 --yes
     """

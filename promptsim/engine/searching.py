@@ -14,20 +14,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rapidfuzz.distance import Indel
 
 from promptsim.encode.encoder import Encoder
+from promptsim.engine.comparing import Comparison
 from promptsim.index.index import Index
 from promptsim.index.spans import SpanHits
-from promptsim.records import Floats, Hit, Int64s, Prompt, whole_text
+from promptsim.records import Bools, Floats, Hit, Int64s, whole_text
 from promptsim.store.filters import Filters
 from promptsim.store.store import Store
 from promptsim.text.fingerprint import fingerprint
-from promptsim.text.tokens import select, tokenise
 
 RELATIONS = ("exact", "near-duplicate", "template", "paraphrase", "similar")
 NEAR_DUPLICATE = 0.85  # share of tokens in common (Indel) from which two texts are copies with small changes
-FIXED_RUN = 13  # tokens shared in one unbroken run: a fixed part, whatever the payload
+FIXED_RUN = 10  # tokens shared in one run: a fixed part, whatever the payload (the index is sure to see 13 or more)
 PARAPHRASE = 0.75  # cosine from which two texts without such a run are taken to say the same
 DEEPEST = 20_000  # prompts looked at for one question
 SPARE = 3  # accounts verified for each one wanted: the relation may change their order
@@ -56,14 +55,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Candidates:
-    """Prompts worth a look, best first, one entry each: cosine, shared weight and longest shared run in tokens."""
+    """Prompts worth a look, best first, one entry each: cosine, whether a fixed part is shared, and its weight."""
 
     prompt_no: Int64s
     cosine: Floats
+    fixed: Bools
     weight: Floats
-    run: Int64s
     exact: int  # the prompt that is the query itself, or -1
-    exhausted: bool  # whether a deeper look could find more
+    floor: float  # the cosine below which nothing was looked at; -inf: a deeper look could find no more
 
 
 def search(
@@ -81,34 +80,43 @@ def search(
     vector = encoder.encode([query.text])
     allowed = store.allowed(filters)
     exact = int(store.lookup([fingerprint(query.system, query.user, store.key)])[0])
+    texts = Comparison(store, query.text, FIXED_RUN)
     depth = max(8 * k, 100)
     while True:
         spans = index.sharing(query.system, query.user, depth, allowed)
         numbers = index.nearest(vector, depth, allowed)[1][0]
-        found = _candidates(store, vector[0], numbers, spans, exact if allowed is None or allowed[exact] else -1)
+        found = _candidates(store, texts, vector[0], numbers, spans, exact if allowed is None or allowed[exact] else -1)
+        exhausted = found.floor < (-1.0 if min_similarity is None else min_similarity)
         found = _at_least(found, min_similarity)
         hits = _grouped(store, found, filters, by)
-        if len(hits) >= SPARE * k or found.exhausted or depth >= DEEPEST:
+        if len(hits) >= SPARE * k or exhausted or depth >= DEEPEST:
             break
         depth = min(4 * depth, DEEPEST)
-    verified = sorted(_verified(store, query, hits[: SPARE * k], found), key=_order)[:k]
+    verified = sorted(_verified(texts, hits[: SPARE * k], found), key=_order)[:k]
     named = _with_families(store, [(hit, number) for hit, _, number in verified])
-    return Found(tuple(named), tuple(_notes(spans, len(hits) < k and not found.exhausted)))
+    return Found(tuple(named), tuple(_notes(spans, len(hits) < k and not exhausted)))
 
 
-def _candidates(store: Store, vector: Floats, nearest: Int64s, spans: SpanHits, exact: int) -> Candidates:
+def _candidates(
+    store: Store, texts: Comparison, vector: Floats, nearest: Int64s, spans: SpanHits, exact: int
+) -> Candidates:
     """Both ways in as one list: the copy, then shared fixed parts by weight, then neighbours by cosine."""
-    shared = {int(n): i for i, n in enumerate(spans.prompt_no) if spans.run[i] >= FIXED_RUN}
+    shared = _with_fixed_part(texts, spans)
     near = nearest[nearest >= 0]
     numbers = np.unique(np.concatenate([near, np.array([*shared, *([exact] if exact >= 0 else [])], dtype=np.int64)]))
     cosine = store.vectors()[numbers].astype(np.float32) @ vector
-    weight, run = np.zeros(len(numbers), np.float32), np.zeros(len(numbers), np.int64)
-    for place, number in enumerate(numbers.tolist()):
-        if number in shared:
-            weight[place], run[place] = spans.weight[shared[number]], spans.run[shared[number]]
-    order = np.lexsort((numbers, -cosine, -weight, run == 0, numbers != exact))
-    exhausted = len(near) < len(nearest)
-    return Candidates(numbers[order], cosine[order], weight[order], run[order], exact, exhausted)
+    weight = np.array([shared.get(number, 0.0) for number in numbers.tolist()], np.float32)
+    fixed = weight > 0
+    order = np.lexsort((numbers, -cosine, -weight, numbers != exact))
+    floor = float(store.vectors()[near[-1]].astype(np.float32) @ vector) if len(near) == len(nearest) else -np.inf
+    return Candidates(numbers[order], cosine[order], fixed[order], weight[order], exact, floor)
+
+
+def _with_fixed_part(texts: Comparison, spans: SpanHits) -> dict[int, float]:
+    """Prompts that share a run of FIXED_RUN tokens, with their weight; the index tells runs from below only."""
+    fixed = spans.run >= FIXED_RUN
+    fixed[~fixed] = texts.share_a_run(spans.prompt_no[~fixed])
+    return dict(zip(spans.prompt_no[fixed].tolist(), spans.weight[fixed].tolist(), strict=True))
 
 
 def _at_least(found: Candidates, similarity: float | None) -> Candidates:
@@ -119,9 +127,8 @@ def _at_least(found: Candidates, similarity: float | None) -> Candidates:
         found,
         prompt_no=found.prompt_no[keep],
         cosine=found.cosine[keep],
+        fixed=found.fixed[keep],
         weight=found.weight[keep],
-        run=found.run[keep],
-        exhausted=found.exhausted or not keep.all(),
     )
 
 
@@ -145,19 +152,15 @@ def _grouped(store: Store, found: Candidates, filters: Filters, by: str) -> list
     return list(best.values())
 
 
-def _verified(
-    store: Store, query: Query, hits: list[tuple[int, Hit]], found: Candidates
-) -> Iterator[tuple[Hit, float, int]]:
+def _verified(texts: Comparison, hits: list[tuple[int, Hit]], found: Candidates) -> Iterator[tuple[Hit, float, int]]:
     """Each hit with its text and relation, the figure that orders hits of one relation, and the prompt's number."""
-    numbers = sorted({int(found.prompt_no[place]) for place, _ in hits})
-    prompts = {prompt.prompt_no: prompt for prompt in store.prompts(numbers)}
-    alike = _token_similarity(query, list(prompts.values()))
+    texts.read(int(found.prompt_no[place]) for place, _ in hits)
     for place, hit in hits:
         number = int(found.prompt_no[place])
-        if number not in prompts:  # erased between two looks
+        prompt = texts.prompt(number)
+        if prompt is None:  # erased between two looks
             continue
-        relation, figure = _relation(found, place, alike[number])
-        prompt = prompts[number]
+        relation, figure = _relation(found, place, texts.alike(number, NEAR_DUPLICATE))
         yield replace(hit, relation=relation, prompt_id=prompt.prompt_id, text=prompt.text), figure, number
 
 
@@ -174,19 +177,9 @@ def _relation(found: Candidates, place: int, alike: float) -> tuple[str, float]:
         return "exact", 1.0
     if alike >= NEAR_DUPLICATE:
         return "near-duplicate", alike
-    if found.run[place] >= FIXED_RUN:
+    if found.fixed[place]:
         return "template", float(found.weight[place])
     return ("paraphrase" if cosine >= PARAPHRASE else "similar"), cosine
-
-
-def _token_similarity(query: Query, prompts: list[Prompt]) -> dict[int, float]:
-    """Indel similarity of folded tokens: of evaded copies too."""
-    tokens = select(tokenise([query.text, *(prompt.text for prompt in prompts)]), newlines=False)
-    lists = [tokens.hashes[a:b].tolist() for a, b in zip(tokens.offsets, tokens.offsets[1:], strict=False)]
-    return {
-        prompt.prompt_no: Indel.normalized_similarity(lists[0], each, score_cutoff=NEAR_DUPLICATE)
-        for prompt, each in zip(prompts, lists[1:], strict=True)
-    }
 
 
 def _order(verified: tuple[Hit, float, int]) -> tuple[int, float, float, str, str]:
