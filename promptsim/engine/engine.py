@@ -222,9 +222,7 @@ class Engine:
         public = read_known(known or settings.known_prompts())
         self._refresh(progress)
         encoder = self.wording_encoder()
-        return clustering.run_clustering(
-            self._store, encoder, full=full, progress=progress or Silent(), known=public
-        )
+        return clustering.run_clustering(self._store, encoder, full=full, progress=progress or Silent(), known=public)
 
     def families(
         self, *, flagged: bool = False, status: str | None = None, sort: str = "score", limit: int | None = None
