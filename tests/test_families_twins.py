@@ -35,8 +35,8 @@ def compared(words: list[UInt64s], least: float) -> set[tuple[int, int]]:
     return found
 
 
-def pairs(words: list[UInt64s], settled: int = 0) -> set[tuple[int, int]]:
-    found = twins(words, np.ones(len(words), np.bool_), 0.95, settled)
+def pairs(words: list[UInt64s]) -> set[tuple[int, int]]:
+    found = twins(words, np.ones(len(words), np.bool_), 0.95)
     return set(zip(found.first.tolist(), found.second.tolist(), strict=True))
 
 
@@ -46,11 +46,6 @@ def test_finds_what_comparing_all_pairs_finds() -> None:
         expected = compared(words, 0.95)
         assert len(expected) > 30
         assert pairs(words) == expected
-
-
-def test_settled_texts_are_not_compared_with_each_other() -> None:
-    words = drawn(7, 120)
-    assert pairs(words, 60) == {(a, b) for a, b in compared(words, 0.95) if b >= 60}
 
 
 def test_what_is_not_usable_has_no_twin_and_short_texts_are_harmless() -> None:

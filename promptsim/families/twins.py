@@ -60,7 +60,7 @@ def _triples(words, bounds, usable):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _candidates(hashes, owner, length, settled, least, most):  # type: ignore[no-untyped-def]
+def _candidates(hashes, owner, length, least, most):  # type: ignore[no-untyped-def]
     """Pairs of owners of one hash (sorted by it) that are long enough for each other; how many hashes were crowded."""
     out = np.empty(1 << 12, np.int64)
     n = len(length)
@@ -77,7 +77,7 @@ def _candidates(hashes, owner, length, settled, least, most):  # type: ignore[no
                 for y in range(x + 1, end):
                     a, b = owner[x], owner[y]
                     shorter = min(length[a], length[b])
-                    if b < settled or 2 * shorter < least * (length[a] + length[b]):
+                    if 2 * shorter < least * (length[a] + length[b]):
                         continue
                     if filled >= most:
                         over += 1
@@ -106,16 +106,13 @@ def _likeness(pairs, words, bounds):  # type: ignore[no-untyped-def]
     return out
 
 
-def twins(words: Sequence[UInt64s], usable: Bools, least: float, settled: int = 0) -> Twins:
-    """Pairs of usable texts of which at least `least` stands in one alignment.
-
-    Of the first `settled` texts no two are compared with each other.
-    """
+def twins(words: Sequence[UInt64s], usable: Bools, least: float) -> Twins:
+    """Pairs of usable texts of which at least `least` stands in one alignment."""
     bounds = np.cumsum([0, *map(len, words)])
     every = np.concatenate([np.zeros(0, np.uint64), *words])
     hashes, owner = _triples(every, bounds, usable)
     order = np.lexsort((owner, hashes))
-    found, crowded, over = _candidates(hashes[order], owner[order], np.diff(bounds), settled, least, MOST_PAIRS)
+    found, crowded, over = _candidates(hashes[order], owner[order], np.diff(bounds), least, MOST_PAIRS)
     pairs = np.unique(found)
     likeness = _likeness(pairs, every, bounds)
     good = likeness >= least

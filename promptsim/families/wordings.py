@@ -19,14 +19,13 @@ from hashlib import blake2b
 import numpy as np
 
 from promptsim.families.couse import CoUse
-from promptsim.families.likeness import Encode, Ground, Likeness, aligned, words_of
+from promptsim.families.likeness import Encode, Ground, Likeness, words_of
+from promptsim.families.twins import twins
 from promptsim.records import Bools, Int32s, Int64s, UInt64s
 
 ALONE = 0.95  # token alignment of near-identical texts: joined whoever uses them
 LEAST_WORDS = 4  # a shorter fixed text is near-identical to too much …
 LEAST_REWORDED = 5  # … and one shorter than this says too little to be said in other words
-BAND = 3  # words of a shingle that two near-identical texts must share
-CROWDED = 256  # wordings with one shingle: too many to pair
 LINKED = 0.1  # part of the way from the limit to 1: the closest two texts of a merge are at least so alike
 STRANGERS = 300  # wordings of different accounts on which an encoder is measured, beside the probes
 LARGEST = 2_000  # wordings in one component; a larger one is left as it is, and counted
@@ -113,24 +112,16 @@ def _strangers(texts: Sequence[str], paired: Bools, first: Int64s, second: Int64
 
 
 def _near_identical(words: Sequence[UInt64s], usable: Bools, group: Int64s) -> tuple[list[Join], dict[str, int]]:
-    """Join texts that differ by hardly a token. Candidates share a shingle of three words."""
-    holders: dict[bytes, list[int]] = {}
-    for i in np.flatnonzero(usable).tolist():
-        text = words[i].tobytes()
-        for shingle in {text[8 * k : 8 * (k + BAND)] for k in range(len(words[i]) - BAND + 1)}:
-            holders.setdefault(shingle, []).append(i)
-    crowded = sum(len(ids) > CROWDED for ids in holders.values())
-    pairs = {(a, b) for ids in holders.values() if len(ids) <= CROWDED for x, a in enumerate(ids) for b in ids[x + 1 :]}
+    """Join texts that differ by hardly a word."""
+    found = twins(words, usable, ALONE)
     joins = []
-    for a, b in sorted(pairs):
-        shorter, longer = sorted((len(words[a]), len(words[b])))
-        if group[a] == group[b] or 2 * shorter < ALONE * (shorter + longer):
-            continue
-        same = aligned(words[a], words[b])
-        if same >= ALONE:
+    rows = zip(found.first.tolist(), found.second.tolist(), found.likeness.tolist(), strict=True)
+    for a, b, same in rows:
+        if group[a] != group[b]:
             _unite(group, a, b)
             joins.append(Join(a, b, same, f"the fixed texts are near-identical ({same:.0%} of the words)"))
-    return joins, {"crowded_shingles": crowded} if crowded else {}
+    cuts = {"crowded_shingles": found.crowded, "near_identical_pairs_not_compared": found.not_compared}
+    return joins, {name: count for name, count in cuts.items() if count}
 
 
 def _unite(group: Int64s, a: int, b: int) -> None:
