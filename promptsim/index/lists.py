@@ -20,7 +20,7 @@ import faiss
 import numpy as np
 
 from promptsim.errors import DamagedError
-from promptsim.index.rows import Halves
+from promptsim.index.rows import Halves, let_go
 from promptsim.index.seal import Seal, SealedFile, seal
 from promptsim.progress import Stage
 from promptsim.records import Bools, Floats, Int32s, Int64s, UInt8s
@@ -173,6 +173,7 @@ def _assign(index: Any, vectors: Halves, start: int, stop: int, stage: Stage) ->
         found = quantiser.search(_turned(index, rows), 1)[1][:, 0]
         found[~rows.any(axis=1)] = -1
         places[low - start : low - start + len(rows)] = found
+        let_go(vectors)
         stage.advance(len(rows))
     return places
 
@@ -203,6 +204,7 @@ def _write_lists(
         data[(starts[lists] + place * width)[:, None] + np.arange(width)] = codes
         words[numbers_at[lists] + place] = start + low + rows
         filled += np.bincount(lists, minlength=sizes.size)
+        let_go(vectors)
         stage.advance(min(BLOCK_ROWS, places.size - low))
     data.flush()
 

@@ -6,6 +6,7 @@ same score by whatever path it was found, and equal rows tie exactly. About 0.13
 
 from __future__ import annotations
 
+import mmap
 from typing import Any
 
 import numpy as np
@@ -16,10 +17,18 @@ from promptsim.records import Bools, Floats, Int64s
 
 Halves = npt.NDArray[np.float16]
 
+DROPPED = getattr(mmap, "MADV_DONTNEED", None)  # Linux
 BLOCK_CELLS = 1 << 21  # scores held at once: 8 MiB
 BLOCK_ROWS = 1 << 14
 MANY_QUERIES = 8  # from here on a matrix product is faster than row by row
 SLACK = 1e-4  # far above what the order of 256 additions changes in a cosine
+
+
+def let_go(rows: Halves) -> None:
+    """Give the pages of mapped rows back: they stay in the system's cache, and count no more as this process's."""
+    mapped = getattr(rows, "_mmap", None)
+    if mapped is not None and DROPPED is not None:
+        mapped.madvise(DROPPED)
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})  # type: ignore[untyped-decorator]
