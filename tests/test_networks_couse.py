@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptsim.networks.couse import ChanceOfBoth, benjamini_hochberg, poisson_tail
+from promptsim.networks.communities import find_communities
+from promptsim.networks.couse import ChanceOfBoth, Ties, benjamini_hochberg, poisson_tail
+from promptsim.networks.options import NetworkOptions
+from promptsim.networks.parties import group_parties
+from promptsim.networks.rehearsal import Rehearsal
+from promptsim.networks.usage import measure_usage
 
 
 def test_the_model_reproduces_every_degree_and_size() -> None:
@@ -59,3 +64,22 @@ def test_benjamini_hochberg_keeps_the_smallest(values: list[float], tests: int) 
     kept = benjamini_hochberg(p_values, 0.01, tests)
     if kept.any() and not kept.all():
         assert p_values[kept].max() <= p_values[~kept].min()
+
+
+def test_a_group_of_which_one_text_is_left_ties_nobody() -> None:
+    """Two texts tied by three users; the second has many others, so only the first is the group's own."""
+    traffic = Rehearsal(0)
+    small, wide = traffic.new_families(2)
+    for number in traffic.new_accounts("both", 3):
+        for family in (small, wide):
+            traffic.put(np.full(4, number), np.full(4, family), traffic.unique(4), traffic.around_the_clock(4))
+    for number in traffic.new_accounts("others", 6):
+        traffic.put(np.full(4, number), np.full(4, wide), traffic.unique(4), traffic.around_the_clock(4))
+    families, members, activity = traffic.build()
+    options = NetworkOptions()
+    usage = measure_usage(families, members, activity, group_parties(activity, options))
+    one = np.array([1.0])
+    tie = Ties(np.array([0]), np.array([1]), np.array([3]), one, one, np.array([0.3]), 1, 0)
+    assert find_communities(usage, tie, options, 0) == []
+    same = NetworkOptions(core_share=0.3)
+    assert [len(found.core) for found in find_communities(usage, tie, same, 0)] == [3]

@@ -98,11 +98,16 @@ def _join_alike(parts: list[tuple[tuple[int, ...], frozenset[int]]]) -> list[tup
 
 
 def _with_periphery(users: FamilyUsers, group: tuple[int, ...], options: NetworkOptions) -> Community:
-    """The families that the core makes up, and their other regular users. Passers-by belong to nobody."""
+    """The families that the core makes up, who uses two of them, and their other regular users. Passers-by belong to
+    nobody, and a group of which one family is left ties nobody.
+    """
     core = _core(users, group)
     own = [family for family in group if _made_up_by(core, users, family) >= options.core_share]
+    if len(own) < 2:
+        return Community(tuple(own), frozenset(), frozenset())
+    core = _core(users, own)
     every = frozenset(int(party) for family in own for party in users.regular(family))
-    return Community(tuple(sorted(own)), core if own else frozenset(), every - core)
+    return Community(tuple(sorted(own)), core, every - core)
 
 
 def _made_up_by(core: frozenset[int], users: FamilyUsers, family: int) -> float:

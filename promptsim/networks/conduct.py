@@ -10,8 +10,8 @@ there are three ways to rule both out, so the smallest is tripled:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
@@ -40,6 +40,7 @@ PEOPLE_ODDS = 0.05  # odds of a scheduler against a person from which down a par
 PEOPLE_SHARE = 0.15  # of the regular parties; fewer are the tail of the scheduled ones
 RULED_OUT = 0.01  # borrowers without habits are ruled out from here down: what is ordinary knows hardly any
 ODD = 0.01  # families whose habits are rarer than this do not say what borrowers do
+MANY_TEXTS = 200  # of the reference: beyond, leaving one out moves no median
 SHEER = 1e-12  # no p-value from conduct is believed beyond this
 UNKNOWN = Habit(0.0, 1.0, 1.0, 0)
 
@@ -68,14 +69,28 @@ class Conduct:
 
 @dataclass(frozen=True, slots=True)
 class Background:
-    """What is ordinary in this traffic: people's rhythm and hours, scatter of volumes and shares, and habits."""
+    """What is ordinary in this traffic: people's rhythm and hours, scatter of volumes and shares, and habits.
 
+    `conducts` are those of the reference texts.
+    """
+
+    conducts: Mapping[int, Conduct] = field(repr=False, compare=False)
     people: People
     hours: Reference
     volume: Reference
     share: Reference
     level: Reference
     habit: Reference
+
+    def without(self, texts: Collection[int]) -> Background:
+        """The same, but these texts are no measure of their own scatter: where few texts tell, one that is dealt out
+        would hide itself. One among very many moves no median.
+        """
+        if len(self.conducts) > MANY_TEXTS or not any(text in self.conducts for text in texts):
+            return self
+        left = [conduct for text, conduct in self.conducts.items() if text not in texts]
+        volume, share = _scatters(left)
+        return replace(self, volume=volume, share=share)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,27 +155,36 @@ def _level(uses: Int64s, total: Int64s) -> tuple[float, float]:
     return float(np.log(mean / (1 - mean))), error
 
 
-def fit_background(people: People, conducts: Sequence[Conduct]) -> Background:
+def fit_background(people: People, reference: Mapping[int, Conduct]) -> Background:
     """What is ordinary, over the reference families.
 
     How much borrowers use a text is taken from families whose users keep to their forms: the two figures have nothing
     to do with each other among independent users, and a moving instruction must not be its own reference.
     """
+    conducts = list(reference.values())
     hours = [c.hours.concentration for c in conducts if c.hours.parties >= 5]
     habits = [habit for c in conducts for habit in (c.place, c.wording) if habit.tells]
     habit = fit_reference([h.correlation for h in habits], [h.error for h in habits], HABIT_PRIOR)
     borrowed = [c for c in conducts if c.long_text and min(_habit_p(h, habit) for h in (c.place, c.wording)) > ODD]
     levels = [(-c.level, c.level_error) for c in borrowed]
+    volume, share = _scatters(conducts)
     return Background(
+        conducts=reference,
         people=people,
         hours=fit_reference(hours, np.zeros(len(hours)), HOURS_PRIOR),
-        volume=fit_scatter([conduct.volume for conduct in conducts], VOLUME_PRIOR),
-        share=fit_scatter([conduct.share for conduct in conducts], SHARE_PRIOR),
+        volume=volume,
+        share=share,
         level=fit_reference(
             [x for x, _ in levels], [error for _, error in levels], Prior(-LEVEL_PRIOR.centre, LEVEL_PRIOR.spread)
         ),
         habit=habit,
     )
+
+
+def _scatters(conducts: Sequence[Conduct]) -> tuple[Reference, Reference]:
+    """Of volumes, and of shares."""
+    volumes, shares = [conduct.volume for conduct in conducts], [conduct.share for conduct in conducts]
+    return fit_scatter(volumes, VOLUME_PRIOR), fit_scatter(shares, SHARE_PRIOR)
 
 
 def judge(conduct: Conduct, background: Background, *, against_programmes: bool = True) -> Judgement:

@@ -35,6 +35,7 @@ class Scatter:
     observed: float
     room: float  # ordinary scatter is 1 + room * reference
     parties: int
+    step: float = 0.0  # what one request more or less changes: a few equal counts are no miracle
 
     @property
     def excess(self) -> float:
@@ -56,7 +57,7 @@ def volume_scatter(uses: Int64s) -> Scatter:
     if len(volume) < 3 or _mostly_cut_off(uses):
         return Scatter(1.0, 0.0, len(volume))
     mean = float(volume.mean())
-    return Scatter(float(volume.var(ddof=1)) / mean, mean, len(volume))
+    return Scatter(float(volume.var(ddof=1)) / mean, mean, len(volume), 1 / (len(volume) * mean))
 
 
 def share_scatter(uses: Int64s, total: Int64s) -> Scatter:
@@ -66,8 +67,9 @@ def share_scatter(uses: Int64s, total: Int64s) -> Scatter:
     share = used.sum() / max(sent.sum(), 1)
     if keep.sum() < 3 or share >= MIXED_SHARE or _mostly_cut_off(uses):
         return Scatter(1.0, 0.0, int(keep.sum()))
-    spread = float((np.square(used - sent * share) / (sent * share * (1 - share))).sum() / (len(used) - 1))
-    return Scatter(spread, float(sent.mean() - 1), len(used))
+    dice = sent * share * (1 - share)
+    spread = float((np.square(used - sent * share) / dice).sum() / (len(used) - 1))
+    return Scatter(spread, float(sent.mean() - 1), len(used), 1 / float(dice.sum()))
 
 
 def _mostly_cut_off(uses: Int64s) -> bool:
@@ -91,4 +93,4 @@ def more_even(scatter: Scatter, reference: Reference) -> float:
         return 1.0
     freedom = scatter.parties - 1
     ordinary = 1 + scatter.room * np.exp(reference.quantiles())
-    return float(np.mean(stats.chi2.cdf(freedom * scatter.observed / ordinary, freedom)))
+    return float(np.mean(stats.chi2.cdf(freedom * (scatter.observed + scatter.step) / ordinary, freedom)))

@@ -70,7 +70,7 @@ class Observer:
         regulars = np.bincount(self._usage.pair_family[regular], minlength=len(tied))
         reference = self.testable & ~tied & (regulars >= self._options.min_reference_parties)
         people = fit_people(self._usage, measure_uses(self._usage), reference, ~acting)
-        return fit_background(people, [self._ordinary(int(at), acting) for at in np.flatnonzero(reference)])
+        return fit_background(people, {int(at): self._ordinary(int(at), acting) for at in np.flatnonzero(reference)})
 
     def _ordinary(self, text: int, acting: Bools) -> Conduct:
         """The conduct of a text's other users."""
@@ -85,10 +85,10 @@ class Observer:
         found = []
         for at, conduct in self.conducts.items():
             if not tied[at] and not self._benign.public[at]:
-                judgement = judge(conduct, background)
+                judgement = judge(conduct, background.without([at]))
                 found.append(SoloClaim((at,), judgement, judgement.p_value))
         for numbers in self._families_of_several(tied):
-            judgement = judge(self.conduct(numbers), background)
+            judgement = judge(self.conduct(numbers), background.without(numbers))
             found.append(SoloClaim(tuple(numbers), judgement, judgement.p_value))
         return found
 
