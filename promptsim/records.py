@@ -92,6 +92,7 @@ class Ingested:
     known: int
     new_prompts: int
     outcomes: tuple[bool, ...]  # True: accepted, False: already known
+    conflicts: int = 0  # events known by their id, of another account or prompt than the one that is kept
 
 
 # ------------------------------------------------------------------ search

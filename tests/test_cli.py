@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from importlib.metadata import version
@@ -151,6 +152,19 @@ def test_an_unusable_call_is_one_line_and_status_2(
     assert (status, out.out) == (2 if arguments[0] != "families" else 1, "")
     assert out.err.count("\n") == 1
     assert said in out.err
+
+
+def test_a_pipe_is_read_like_a_file_and_a_folder_is_refused(
+    traffic: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = subprocess.Popen(["cp", str(traffic), str(pipe)])
+    report = run_json(capsys, "ingest", str(pipe))
+    assert isinstance(report, dict)
+    assert (writer.wait(), report["accepted"]) == (0, 12)
+    assert status_of(["ingest", str(tmp_path)]) == 2
+    assert "is a folder" in capsys.readouterr().err
 
 
 def test_simulate_writes_what_ingest_reads(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -51,6 +51,37 @@ def test_a_log_of_one_repeated_text_is_warned_of(engine: Engine, tmp_path: Path)
     ]
 
 
+def test_an_id_that_comes_again_with_another_text_or_account_is_warned_of(engine: Engine, tmp_path: Path) -> None:
+    engine.ingest([line(1, "the first text")])
+    source = tmp_path / "in.jsonl"
+    rows = [
+        line(1, "the first text"),  # the same again
+        line(1, "another text"),
+        line(1, "the first text", account="b"),
+        line(2, "new"),
+        line(2, "new"),
+        line(2, "not the same"),
+    ]
+    source.write_text("\n".join(map(json.dumps, rows)))
+    report = engine.ingest_files([source])
+    assert (report.accepted, report.known, report.conflicts) == (1, 5, 3)
+    assert report.warnings[0].startswith("3 events have the id of an earlier event")
+    assert engine.ingest([line(1, "the first text"), line(2, "new")]).conflicts == 0
+    engine.erase("a")
+    assert engine.ingest([line(1, "sent anew")]).conflicts == 0
+
+
+def test_liberties_taken_while_reading_are_reported(engine: Engine, tmp_path: Path) -> None:
+    source = tmp_path / "in.csv"
+    long = "x" * 300
+    source.write_text(f"account_id,timestamp,text,note\na,2026-03-01T10:00:00,hello,{long}\n")
+    report = engine.ingest_files([source])
+    assert report.as_row()["counts"] == {
+        "fields-left-out": 1, "ids-derived": 1, "times-without-offset-read-as-utc": 1,
+    }  # fmt: skip
+    assert report.notes() == "1 fields left out, 1 ids derived, 1 times without offset read as utc"
+
+
 def test_assistant_turns_are_not_part_of_a_prompt_and_are_counted(engine: Engine) -> None:
     turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "hello"}]
     report = engine.ingest([{"account_id": "a", "timestamp": 1_760_000_000, "messages": turns}])

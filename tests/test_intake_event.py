@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from promptsim.intake.event import make_event, parse_events
@@ -256,12 +256,14 @@ JSON = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(st.sampled_from(["id", "account_id", "timestamp", "text", "messages", "metadata", "x"]), JSON))
 def test_any_object_is_an_event_or_a_named_rejection(fields: dict[str, object]) -> None:
     (item,) = parse_events([fields])
     assert isinstance(item, Event) or item.code in CODES
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(JSON, st.text(min_size=1))
 def test_what_is_accepted_can_be_stored(metadata: object, account: str) -> None:
     import orjson

@@ -7,9 +7,11 @@ import gzip
 import io
 import json
 import tracemalloc
+import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -187,6 +189,24 @@ def test_a_cut_off_stream_keeps_what_came_before_it(pack: object) -> None:
     assert [r.code for r in rejections] == ["damaged-stream"]
 
 
+def test_nothing_that_can_be_unpacked_is_lost_at_the_end() -> None:
+    """Also where the stream breaks off among the first lines, which the format is told from."""
+    data = b"".join(lines(row(n, text=f"{n * 7919 % 10_007} {n}")) for n in range(3000))
+    for share in (0.02, 0.3, 0.999):
+        packed = gzip.compress(data)
+        packed = packed[: int(len(packed) * share)]
+        whole = zlib.decompressobj(31).decompress(packed).count(b"\n")
+        events, rejections, _ = taken(packed)
+        assert (len(events), [r.code for r in rejections]) == (whole, ["damaged-stream"])
+
+
+def test_zeros_after_a_compressed_stream_are_padding() -> None:
+    packed = gzip.compress(lines(row(1))) + bytes(100_000)
+    assert [len(part) for part in taken(packed)[:2]] == [1, 0]
+    events, rejections, _ = taken(packed + b"garbage")
+    assert (len(events), [r.code for r in rejections]) == (1, ["damaged-stream"])
+
+
 @pytest.mark.parametrize("magic", [b"BZh91AY", b"\xfd7zXZ\0\0", b"PK\x03\x04abc", "﻿{}".encode("utf-16-le")])
 def test_what_is_not_read_here_is_named_with_the_fix(magic: bytes) -> None:
     with pytest.raises(UsageError, match=r"unpack it|turn it into UTF-8"):
@@ -216,7 +236,7 @@ def test_tables_with_any_column_order_and_quoted_newlines(delimiter: str) -> Non
         ("a1", 'two\nlines, "quoted"\tand; more'),
         ("a2", "plain"),
     ]
-    assert [dict(e.metadata) for e in events] == [{"model": "m", "org_id": "o1"}, {}]
+    assert [dict(e.metadata) for e in events] == [{"model": "m", "org_id": "o1", "extra": "x"}, {}]
 
 
 def test_messages_in_a_cell() -> None:
@@ -443,3 +463,49 @@ def test_one_endless_line_needs_no_memory() -> None:
     tracemalloc.stop()
     assert [r.code for r in batch.rejections] == ["line-too-long"]
     assert used < 12_000_000
+
+
+# ------------------------------------------------------------------ what the contract has no field for
+EXTRA = {"org_id": "o1", "country": "DE", "tokens": 12, "text_embedding": [0.5, 0.25], "answer": "yes " * 100}
+
+
+def as_parquet(rows: list[dict[str, object]]) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), out)
+    return out.getvalue()
+
+
+def test_further_fields_become_metadata_and_what_is_long_or_nested_is_counted() -> None:
+    wanted = {"org_id": "o1", "country": "DE", "tokens": 12}
+    events, _, counts = taken(lines(row(1, **EXTRA)))
+    assert (dict(events[0].metadata), counts["fields-left-out"]) == (wanted, 2)
+    events, _, counts = taken(as_parquet([row(1, **EXTRA)]))
+    assert (dict(events[0].metadata), counts["fields-left-out"]) == (wanted, 1)  # the list is not even read
+    flat = [["id", "account_id", "timestamp", "text", *EXTRA], ["e1", "a", TIME, "t", *map(str, EXTRA.values())]]
+    events, _, counts = taken(table(flat))
+    assert dict(events[0].metadata) == {
+        "org_id": "o1",
+        "country": "DE",
+        "tokens": "12",
+        "text_embedding": "[0.5, 0.25]",
+    }
+    assert counts["fields-left-out"] == 1
+
+
+def test_metadata_of_its_own_stands_above_a_further_field() -> None:
+    events, _, _ = taken(lines(row(1, metadata={"org_id": "inside"}, org_id="outside", ip="192.0.2.1")))
+    assert dict(events[0].metadata) == {"org_id": "inside", "ip": "192.0.2.1"}
+
+
+@pytest.mark.parametrize("pack", [lines, lambda *rows: as_parquet(list(rows))], ids=["jsonl", "parquet"])
+def test_fields_that_a_mapping_reads_are_not_kept_twice(pack: Callable[..., bytes]) -> None:
+    data = pack({"prompt": "hello", "who": "a1", "when": TIME, "region": "eu"})
+    events, _, _ = taken(data, mapping={"text": "prompt", "account_id": "who", "timestamp": "when"})
+    assert [(e.account_id, e.user, dict(e.metadata)) for e in events] == [("a1", "hello", {"region": "eu"})]
+
+
+def test_times_of_further_columns_are_kept_as_times() -> None:
+    made = [datetime(2026, 1, 5, 8, 30), datetime(1066, 10, 14)]
+    events, rejections, _ = taken(as_parquet([row(i, account_created_at=when) for i, when in enumerate(made)]))
+    assert not rejections
+    assert [e.metadata["account_created_at"] for e in events] == ["2026-01-05T08:30:00.000Z", "1066-10-14 00:00:00"]

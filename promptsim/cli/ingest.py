@@ -39,9 +39,8 @@ def ingest(
     Example: promptsim ingest logs.jsonl.gz --map text=prompt,account_id=org --rejects rejected.jsonl
     """
     mapping = parse_map(map)
-    missing = [name for name in files if name != "-" and not Path(name).is_file()]
-    if missing:
-        raise UsageError(f"{missing[0]}: no such file")
+    for name in files:
+        _check_file(name)
     with open_engine(home, model, create=True) as engine:
         report = engine.ingest_files(
             [sys.stdin.buffer if name == "-" else Path(name) for name in files],
@@ -54,6 +53,8 @@ def ingest(
         print_json(report.as_row())
     else:
         say(report.sentence())
+        if report.counts:
+            say(f"  {report.notes()}")
         for rejection in report.first_rejections:
             say(f"  {rejection.source}:{rejection.line}: {rejection.code}: {rejection.reason}")
         if report.rejected and rejects is None:
@@ -61,6 +62,14 @@ def ingest(
         for warning in report.warnings:
             say(f"warning: {warning}")
     return SOME_REJECTED if report.rejected else 0
+
+
+def _check_file(name: str) -> None:
+    """Before anything is stored: a pipe is as good as a file, a folder is none."""
+    if name != "-" and not Path(name).exists():
+        raise UsageError(f"{name}: no such file")
+    if Path(name).is_dir():
+        raise UsageError(f"{name} is a folder; name its files (for example {name}/*.jsonl)")
 
 
 def parse_map(text: str | None) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, replace
@@ -115,10 +116,12 @@ class Engine:
     def ingest(self, events: Iterable[Event | Mapping[str, object]]) -> IngestReport:
         """Store events: `Event` records, or mappings with the fields of the contract. Bad ones are counted."""
         rejected: list[Rejection] = []
+        counts: Counter[str] = Counter()
 
         def good() -> Iterator[Event]:
             for number, item in enumerate(events, 1):
-                for parsed in [item] if isinstance(item, Event) else parse_events([item], key=self._store.key):
+                known = isinstance(item, Event)
+                for parsed in [item] if known else parse_events([item], key=self._store.key, counts=counts):
                     if isinstance(parsed, Event):
                         yield parsed
                     else:
@@ -126,6 +129,7 @@ class Engine:
 
         report = ingestion.ingest_events(self._store, self._encoder, good())
         report.reject(rejected)
+        report.counts.update(counts)
         self._index_many(report.new_prompts)
         return report
 

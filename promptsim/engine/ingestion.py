@@ -41,6 +41,8 @@ class IngestReport:
     turns_left_out: int = 0
     first_rejections: list[Rejection] = field(default_factory=list)
     rejection_codes: Counter[str] = field(default_factory=Counter)
+    conflicts: int = 0  # events known by their id, but with another account or text: the first one stands
+    counts: Counter[str] = field(default_factory=Counter)  # liberties taken while reading, by name
     warnings: list[str] = field(default_factory=list)
 
     def add(self, done: Ingested, events: Sequence[Event]) -> None:
@@ -48,6 +50,7 @@ class IngestReport:
         self.accepted += done.accepted
         self.known += done.known
         self.new_prompts += done.new_prompts
+        self.conflicts += done.conflicts
         self.turns_left_out += sum(event.turns_left_out for event in events)
 
     def reject(self, rejections: Sequence[Rejection]) -> None:
@@ -64,6 +67,10 @@ class IngestReport:
             said += f"; {self.turns_left_out:,} assistant and tool turns are not part of prompts"
         return said
 
+    def notes(self) -> str:
+        """What was done to make events of the input, for a person; "" where nothing was."""
+        return ", ".join(f"{count:,} {name.replace('-', ' ')}" for name, count in sorted(self.counts.items()))
+
     def as_row(self) -> dict[str, object]:
         """The totals as JSON."""
         return {
@@ -73,6 +80,8 @@ class IngestReport:
             "new_prompts": self.new_prompts,
             "turns_left_out": self.turns_left_out,
             "rejection_codes": dict(sorted(self.rejection_codes.items())),
+            "conflicts": self.conflicts,
+            "counts": dict(sorted(self.counts.items())),
             "warnings": list(self.warnings),
         }
 
@@ -104,6 +113,7 @@ def ingest_files(
             name = source.name if isinstance(source, Path) else "<stdin>"
             with (progress or Silent()).stage(f"ingesting {name}") as stage:
                 for batch in read(source, format=format, mapping=mapping or {}, source_name=name, key=store.key):
+                    report.counts.update(batch.counts)
                     report.reject(batch.rejections)
                     kept.write(batch.rejections)
                     if batch.events:
@@ -171,6 +181,11 @@ def _forget_rare(texts: Counter[bytes], most: int = 200_000) -> None:
 
 
 def _warnings(texts: Counter[bytes], report: IngestReport) -> Iterator[str]:
+    if report.conflicts:
+        yield (
+            f"{report.conflicts:,} events have the id of an earlier event with another account or text: only the "
+            "earlier one is kept; give each event an id of its own, or none (--map id=)"
+        )
     total = report.accepted + report.known + report.rejected
     if total < WARNING_FLOOR:
         return

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 
 from promptsim.intake.messages import Conversation, is_placeholder, split_messages
-from promptsim.intake.metadata import check_metadata
+from promptsim.intake.metadata import check_metadata, with_unknown
 from promptsim.intake.problems import BadEvent
 from promptsim.intake.timestamp import BadTime, event_time, has_offset
 from promptsim.records import Event, Rejection
@@ -41,6 +41,8 @@ def make_event(fields: Mapping[str, object], *, key: bytes = b"", counts: Counte
     if not user and (not system or talk.redacted):
         raise _no_text(talk)
     metadata = check_metadata(fields.get("metadata"))
+    if not fields.keys() <= FIELDS:
+        metadata = with_unknown(metadata, fields, FIELDS, counts)
     event_id = _identifier(fields.get("id"), "id", "bad-id", counts)
     if not event_id:
         counts["ids-derived"] += 1

@@ -94,8 +94,9 @@ def read(
     """
     _check_name(format)
     mapper = Mapper(mapping or {})
-    with open_source(source) as stream:
-        feed = Feed(stream, source_name or _name(source), mapper, key, max_line_bytes)
+    name = source_name or _name(source)
+    with open_source(source, name or "the input") as stream:
+        feed = Feed(stream, name, mapper, key, max_line_bytes)
         for number, batch in enumerate(batches(_items(feed, format), feed)):
             if number == 0:
                 mapper.check_found(feed.name)
@@ -115,7 +116,10 @@ def _items(feed: Feed, name: str) -> Iterator[Item]:
     chosen = FORMATS[name] if name != "auto" else detect(feed)
     for target, example in chosen.needs.items():
         if not feed.mapper.mapping.get(target):
-            raise UsageError(f"{chosen.name}: say what {target} is, for example --map {target}={example}")
+            raise UsageError(
+                f"{feed.name or 'the input'} is {chosen.name}: say what {target} is, "
+                f"for example --map {target}={example}"
+            )
     return chosen.read(feed) if chosen.read else read_json(feed, chosen.records)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 import msgspec
 
 from promptsim.intake.batch import Feed, Item
-from promptsim.intake.event import FIELDS, make_event
+from promptsim.intake.event import make_event
 from promptsim.intake.lines import MAX_LINE_BYTES, Piece, split_elements, split_lines
 from promptsim.intake.problems import BadEvent
 from promptsim.intake.shapes import Record
@@ -60,8 +60,6 @@ def _blank(feed: Feed, whole: bool) -> None:
 def _native(feed: Feed, record: object) -> Event:
     if not isinstance(record, dict):
         raise BadEvent("not-an-object", f"an event is a JSON object, not {type(record).__name__}")
-    if not record.keys() <= FIELDS:
-        feed.counts["events-with-unknown-fields"] += 1
     return make_event(record, key=feed.key, counts=feed.counts)
 
 

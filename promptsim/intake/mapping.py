@@ -56,6 +56,7 @@ class Mapper:
         self.found: set[str] = set()
         self.records = 0
         self._keys: dict[str, None] = {}
+        self._taken = {path[:cut] for path in self.mapping.values() for cut in _cuts(path)} - set(TARGETS)
 
     def __bool__(self) -> bool:
         return bool(self.mapping)
@@ -66,7 +67,7 @@ class Mapper:
         self.records += 1
         if len(self._keys) < 40:
             self._keys.update(dict.fromkeys(list(record)[:40]))
-        mapped = {name: named[name] for name in TARGETS[:-1] if name in named and name not in self.mapping}
+        mapped = {name: value for name, value in named.items() if name not in self.mapping and name not in self._taken}
         extra: dict[str, object] = {}
         system: object = None
         for target, path in self.mapping.items():
@@ -95,14 +96,18 @@ class Mapper:
     def check_columns(self, source: str, columns: Collection[str]) -> None:
         """Before the first row: mapped columns must exist, and those that every event needs."""
         for target, path in self.mapping.items():
-            starts = [path[:cut] for cut in range(1, len(path) + 1) if cut == len(path) or path[cut] == "."]
-            if path and not path.startswith("=") and not any(start in columns for start in starts):
+            if path and not path.startswith("=") and not any(path[:cut] in columns for cut in _cuts(path)):
                 raise UsageError(_no_column(source, target, path, columns))
         for target in ("account_id", "timestamp"):
             if target not in self.mapping and target not in columns:
                 raise UsageError(_no_column(source, target, target, columns))
         if not any(self.mapping.get(x) if x in self.mapping else x in columns for x in ("text", "messages")):
             raise UsageError(_no_column(source, "text", "text", columns))
+
+
+def _cuts(path: str) -> list[int]:
+    """Where the name of a field may end in a dotted path: it may hold dots itself."""
+    return [cut for cut in range(1, len(path) + 1) if cut == len(path) or path[cut] == "."]
 
 
 def with_system(fields: dict[str, object], system: object) -> dict[str, object]:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from datetime import date, datetime
 from decimal import Decimal
 
 from promptsim.contract import rfc3339
 from promptsim.intake.problems import BadEvent
-from promptsim.intake.timestamp import from_datetime
+from promptsim.intake.timestamp import BadTime, from_datetime
 
 MAX_DEPTH = 32
+MAX_EXTRA_CHARS = 256
 _EMPTY: dict[str, object] = {}
 _LARGEST = 2**63
 
@@ -26,6 +28,26 @@ def check_metadata(value: object) -> Mapping[str, object]:
         if type(key) is not str or type(item) is not str or not (key.isascii() and item.isascii()):
             return _object(value, 1)
     return value
+
+
+def with_unknown(
+    metadata: Mapping[str, object], fields: Mapping[str, object], known: Collection[str], counts: Counter[str]
+) -> Mapping[str, object]:
+    """The metadata, and with it the fields beside the known ones: tables and flat logs have no other place for them.
+
+    What `metadata` holds itself is not replaced. Long texts, lists and objects are left out, and counted: they are
+    answers, embeddings and the like, which nobody asked to be kept.
+    """
+    more: dict[str, object] = {}
+    for name, value in fields.items():
+        if name in known or name in metadata or value is None or value == "":
+            continue
+        short = isinstance(value, str) and len(value) <= MAX_EXTRA_CHARS
+        if short or isinstance(value, bool | int | float | Decimal | date):
+            more[name] = value
+        else:
+            counts["fields-left-out"] += 1
+    return {**metadata, **check_metadata(more)} if more else metadata
 
 
 def _object(value: Mapping[object, object], depth: int) -> dict[str, object]:
@@ -72,7 +94,10 @@ def _check_text(text: str) -> None:
 
 def _other(item: object) -> object:
     if isinstance(item, datetime):
-        return rfc3339(from_datetime(item))
+        try:
+            return rfc3339(from_datetime(item))
+        except BadTime:
+            return str(item)
     if isinstance(item, date | Decimal):
         return str(item)
     raise BadEvent("bad-metadata", f"metadata holds a {type(item).__name__}, which JSON cannot")

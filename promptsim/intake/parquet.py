@@ -29,7 +29,7 @@ def read_parquet(feed: Feed) -> Iterator[Item]:
             raise UsageError(f"{feed.name or 'the input'} is no Parquet file that can be read: {error}") from None
         names = list(table.schema_arrow.names)
         feed.mapper.check_columns(feed.name, names)
-        batches = table.iter_batches(batch_size=ROWS, columns=_wanted(names, feed), use_threads=False)
+        batches = table.iter_batches(batch_size=ROWS, columns=_wanted(table.schema_arrow, feed), use_threads=False)
         size = source.seek(0, 2) if feed.stream.path is not None else 0
         while True:
             try:
@@ -53,18 +53,35 @@ def _seekable(feed: Feed) -> IO[bytes]:
     return copy
 
 
-def _wanted(names: list[str], feed: Feed) -> list[str]:
+def _wanted(schema: Any, feed: Feed) -> list[str]:
+    """Columns of the contract, those that the mapping names, and plain ones, which become metadata."""
     paths = [path for path in feed.mapper.mapping.values() if path]
     return [
-        name
-        for name in names
-        if name in FIELDS or name.startswith("metadata.") or any(p == name or p.startswith(name + ".") for p in paths)
+        column.name
+        for column in schema
+        if column.name in FIELDS
+        or any(p == column.name or p.startswith(column.name + ".") for p in paths)
+        or (_is_plain(column.type) and not column.name.startswith("__"))  # pandas keeps row numbers as __index…
     ]
 
 
+def _is_plain(kind: Any) -> bool:
+    """One text, number, truth value or time a row."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        return _is_plain(kind.value_type)
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    is_other = pa.types.is_boolean(kind) or pa.types.is_date(kind) or pa.types.is_timestamp(kind)
+    return bool(is_text or is_number or is_other)
+
+
 def _rows(batch: Any, feed: Feed) -> Iterator[Item]:
-    columns = [_values(batch.column(i), feed) for i in range(batch.num_columns)]
     names = batch.schema.names
+    time = feed.mapper.mapping.get("timestamp", "timestamp")
+    columns = [_values(batch.column(i), feed) if name == time else batch.column(i).to_pylist()
+               for i, name in enumerate(names)]  # fmt: skip
     for cells in zip(*columns, strict=True):
         feed.at += 1
         yield row_item(feed, dict(zip(names, cells, strict=True)))

@@ -6,19 +6,18 @@ gzip and zstd are known by their magic bytes, not by name. A stream that ends ea
 
 from __future__ import annotations
 
-import gzip
 import sys
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from promptsim.errors import UsageError
 
 CHUNK = 1 << 20
-# zstd may give out 30,000 times what it takes in; small bites bound what one call can allocate.
-_ZSTD_BITE = 2048
+# zstd may give out 30,000 times what it takes in, gzip 1,000 times; small bites bound what one call can allocate.
+_ZSTD_BITE, _GZIP_BITE = 2048, 16_384
 _OTHER_MAGIC = {
     b"BZh": "bzip2",
     b"\xfd7zXZ\0": "xz",
@@ -56,13 +55,6 @@ class Counted:
             self._kept += more
         return self._kept[:size]
 
-    def seekable(self) -> bool:
-        return False
-
-    def seek(self, offset: int, whence: int = 0, /) -> int:  # noqa: ARG002
-        """Only for the shape that gzip asks for; it never seeks backwards while reading on."""
-        raise OSError("a counted stream only reads on")
-
     def read(self, size: int = -1, /) -> bytes:
         wanted = CHUNK if size < 0 else size
         if self._kept:
@@ -80,6 +72,7 @@ class ByteStream:
         self._counted = counted
         self._content = content
         self._kept = b""
+        self._damage: DamagedStream | None = None  # met while looking ahead: told when all before it was taken
         self.path = path  # set where the file itself can be opened again: not compressed, not a pipe
 
     @property
@@ -97,7 +90,11 @@ class ByteStream:
     def head(self, lines: int = 1, limit: int = CHUNK) -> bytes:
         """The beginning: at least so many lines that are not blank, or all there is, or `limit` bytes."""
         while len(self._kept) < limit and sum(1 for x in self._kept.split(b"\n")[:-1] if x.strip()) < lines:
-            more = self._inflate(CHUNK)
+            try:
+                more = self._inflate(CHUNK)
+            except DamagedStream as error:
+                self._damage = error
+                break
             if not more:
                 break
             self._kept += more
@@ -113,22 +110,21 @@ class ByteStream:
         self._counted.bytes_read = max(self._counted.bytes_read, offset)
 
     def _inflate(self, size: int) -> bytes:
-        try:
-            return self._content.read(size)
-        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-            raise DamagedStream(f"the gzip stream cannot be read to its end: {error}") from None
+        if self._damage is not None:
+            raise self._damage
+        return self._content.read(size)
 
 
-class Zstd:
-    """zstd frames, one after another. (The library's own reader takes a cut-off file for a whole one.)"""
+class Packed:
+    """gzip members or zstd frames, one after another, given out to the last byte that can be read.
 
-    def __init__(self, source: Counted) -> None:
-        import zstandard
+    (The libraries' own readers lose what they had unpacked when a stream breaks off, or take a cut-off file for a whole
+    one.)
+    """
 
-        self._error = zstandard.ZstdError
-        self._new = zstandard.ZstdDecompressor().decompressobj
-        self._frame = self._new()
-        self._source = source
+    def __init__(self, source: Counted, name: str, frame: Callable[[], Any], error: type[Exception], bite: int) -> None:
+        self._source, self._name, self._new, self._error, self._size = source, name, frame, error, bite
+        self._frame = frame()
         self._bite = b""
         self._inside = False
 
@@ -136,20 +132,25 @@ class Zstd:
         pieces: list[bytes] = []
         total = 0
         while total < size:
-            bite = self._bite or self._source.read(_ZSTD_BITE)
+            bite = self._bite or self._source.read(self._size)
             self._bite = b""
             if not bite:
                 return self._end(b"".join(pieces))
-            piece = self._bitten(bite)
+            if not self._inside and not (bite := bite.lstrip(b"\0")):  # files may be padded with zeros
+                continue
+            try:
+                piece = self._bitten(bite)
+            except self._error as error:
+                self._bite = bite  # what came before it goes out first; then it is met again
+                if not pieces:
+                    raise self._damaged(str(error)) from None
+                return b"".join(pieces)
             pieces.append(piece)
             total += len(piece)
         return b"".join(pieces)
 
     def _bitten(self, bite: bytes) -> bytes:
-        try:
-            piece: bytes = self._frame.decompress(bite)
-        except self._error as error:
-            raise DamagedStream(f"the zstd stream cannot be read to its end: {error}") from None
+        piece: bytes = self._frame.decompress(bite)
         self._inside = not self._frame.eof
         if self._frame.eof:
             self._bite = self._frame.unused_data
@@ -160,19 +161,32 @@ class Zstd:
         if rest or not self._inside:
             return rest
         self._inside = False
-        raise DamagedStream("the zstd stream cannot be read to its end: it was cut off")
+        raise self._damaged("it was cut off")
+
+    def _damaged(self, reason: str) -> DamagedStream:
+        return DamagedStream(f"the {self._name} stream cannot be read to its end: {reason}")
+
+
+def _gzip(source: Counted) -> Packed:
+    return Packed(source, "gzip", lambda: zlib.decompressobj(31), zlib.error, _GZIP_BITE)
+
+
+def _zstd(source: Counted) -> Packed:
+    import zstandard
+
+    return Packed(source, "zstd", zstandard.ZstdDecompressor().decompressobj, zstandard.ZstdError, _ZSTD_BITE)
 
 
 @contextmanager
-def open_source(source: Path | BinaryIO) -> Iterator[ByteStream]:
+def open_source(source: Path | BinaryIO, name: str = "the input") -> Iterator[ByteStream]:
     """The decompressed stream of a path (`-` is standard input) or of an open binary stream."""
     if not isinstance(source, Path):
-        yield _stream(Counted(source), None)
+        yield _stream(Counted(source), None, name)
     elif str(source) == "-":
-        yield _stream(Counted(sys.stdin.buffer), None)
+        yield _stream(Counted(sys.stdin.buffer), None, name)
     else:
         with _opened(source) as raw:
-            yield _stream(Counted(raw), source)
+            yield _stream(Counted(raw), source, name)
 
 
 def _opened(path: Path) -> BinaryIO:
@@ -186,17 +200,17 @@ def _opened(path: Path) -> BinaryIO:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
 
 
-def _stream(counted: Counted, path: Path | None) -> ByteStream:
+def _stream(counted: Counted, path: Path | None, name: str) -> ByteStream:
     magic = counted.peek(6)
     if magic.startswith(b"\x1f\x8b"):
-        return ByteStream(counted, gzip.GzipFile(mode="rb", fileobj=counted), None)
+        return ByteStream(counted, _gzip(counted), None)
     if magic.startswith(b"\x28\xb5\x2f\xfd") or (magic[1:4] == b"\x2a\x4d\x18" and 0x50 <= magic[0] <= 0x5F):
-        return ByteStream(counted, Zstd(counted), None)
-    for start, name in _OTHER_MAGIC.items():
+        return ByteStream(counted, _zstd(counted), None)
+    for start, packer in _OTHER_MAGIC.items():
         if magic.startswith(start):
             raise UsageError(
-                f"the input is compressed by {name}, which is not read here; unpack it, or use gzip or zstd"
+                f"{name} is compressed by {packer}, which is not read here; unpack it, or use gzip or zstd"
             )
     if magic.startswith(_UTF16):
-        raise UsageError("the input is UTF-16; turn it into UTF-8 first (iconv -f UTF-16 -t UTF-8)")
+        raise UsageError(f"{name} is UTF-16; turn it into UTF-8 first (iconv -f UTF-16 -t UTF-8)")
     return ByteStream(counted, counted, path)

@@ -6,7 +6,7 @@ account is a new event on the known prompt.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +29,7 @@ class _Batch:
     """What one call is about to write."""
 
     outcomes: list[bool] = field(default_factory=list)
+    conflicts: int = 0
     keys: list[bytes] = field(default_factory=list)
     events: list[tuple[int, str, int, int, int, int, int]] = field(default_factory=list)
     prompts: list[tuple[int, bytes, int, str, str]] = field(default_factory=list)
@@ -65,7 +66,7 @@ class Events(Core):
         if batch.events:
             self._remember(batch, first_event, first_prompt)
         accepted = len(batch.events)
-        return Ingested(accepted, len(events) - accepted, len(batch.prompts), tuple(batch.outcomes))
+        return Ingested(accepted, len(events) - accepted, len(batch.prompts), tuple(batch.outcomes), batch.conflicts)
 
     # ---------------------------------------------------------------- in the transaction
     def _sorted_out(
@@ -78,7 +79,9 @@ class Events(Core):
     ) -> _Batch:
         """Which events are new, on which prompts; another writer may have stored some since `lookup`."""
         batch = _Batch()
-        chosen = self._fresh(connection, keys, batch)
+        stored = self._caught_up_events(connection).find(keys)
+        batch.conflicts = self._conflicts(connection, events, keys, fingerprints, stored)
+        chosen = _fresh(keys, stored, batch)
         accounts = self._account_numbers(connection, [events[i].account_id for i in chosen])
         numbers = self._prompt_numbers(connection, [fingerprints[i] for i in chosen])
         event_no = self._event_count(connection)
@@ -98,14 +101,29 @@ class Events(Core):
             event_no += 1
         return batch
 
-    def _fresh(self, connection: Connection, keys: Sequence[bytes], batch: _Batch) -> list[int]:
-        """The places of events that are new, the first of each id in the batch."""
-        seen: set[bytes] = set()
-        known = self._caught_up_events(connection).find(keys).tolist()
-        for key, number in zip(keys, known, strict=True):
-            batch.outcomes.append(number < 0 and key not in seen)
-            seen.add(key)
-        return [i for i, fresh in enumerate(batch.outcomes) if fresh]
+    def _conflicts(
+        self,
+        connection: Connection,
+        events: Sequence[Event],
+        keys: Sequence[bytes],
+        fingerprints: Sequence[bytes],
+        known: Int64s,
+    ) -> int:
+        """How many events come with the id of an earlier one, but are of another account or prompt."""
+        first: dict[bytes, int] = {}
+        twice = [(i, first[key]) for i, key in enumerate(keys) if first.setdefault(key, i) != i and known[i] < 0]
+        conflicts = sum(
+            events[i].account_id != events[j].account_id or fingerprints[i] != fingerprints[j] for i, j in twice
+        )
+        again = np.flatnonzero(known >= 0)
+        if not again.size:
+            return conflicts
+        count = self._event_count(connection)
+        account, prompt = (self.columns.at(name, known[again], count) for name in ("account", "prompt"))
+        accounts = self._known_accounts(connection, {events[i].account_id for i in again.tolist()})
+        sent = [accounts.get(events[i].account_id, -1) for i in again.tolist()]
+        numbers = self._caught_up_prompts(connection).find([fingerprints[i] for i in again.tolist()])
+        return conflicts + int(np.count_nonzero((account != np.array(sent)) | (prompt != numbers)))
 
     def _prompt_numbers(self, connection: Connection, fingerprints: Sequence[bytes]) -> dict[bytes, tuple[int, bool]]:
         """The number of each prompt, and whether it was stored before; new ones are numbered in order."""
@@ -123,14 +141,19 @@ class Events(Core):
     def _account_numbers(self, connection: Connection, account_ids: Sequence[str]) -> dict[str, int]:
         """The number of each account; new ones are numbered in order."""
         distinct = list(dict.fromkeys(account_ids))
-        found: dict[str, int] = {}
-        for marks, some in chunks(distinct):
-            sql = f"SELECT account_id, account_no FROM accounts WHERE account_id IN ({marks})"
-            found.update(connection.execute(sql, some))
+        found = self._known_accounts(connection, distinct)
         first = connection.execute("SELECT ifnull(max(account_no) + 1, 0) FROM accounts").fetchone()[0]
         rows = list(enumerate((name for name in distinct if name not in found), first))
         connection.executemany("INSERT INTO accounts VALUES (?, ?)", rows)
         found.update((name, number) for number, name in rows)
+        return found
+
+    def _known_accounts(self, connection: Connection, account_ids: Collection[str]) -> dict[str, int]:
+        """The number of each account that is stored."""
+        found: dict[str, int] = {}
+        for marks, some in chunks(list(account_ids)):
+            sql = f"SELECT account_id, account_no FROM accounts WHERE account_id IN ({marks})"
+            found.update(connection.execute(sql, some))
         return found
 
     def _metadata_no(self, connection: Connection, event: Event, batch: _Batch) -> int:
@@ -177,6 +200,15 @@ class Events(Core):
         self._event_finder.settle()
         self._prompt_finder.settle()
         self._metadata_cache.update(batch.bodies)
+
+
+def _fresh(keys: Sequence[bytes], known: Int64s, batch: _Batch) -> list[int]:
+    """The places of events that are new, the first of each id in the batch."""
+    seen: set[bytes] = set()
+    for key, number in zip(keys, known.tolist(), strict=True):
+        batch.outcomes.append(number < 0 and key not in seen)
+        seen.add(key)
+    return [i for i, fresh in enumerate(batch.outcomes) if fresh]
 
 
 def _vector(new: Mapping[bytes, Vector], fingerprint: bytes) -> Vector:
