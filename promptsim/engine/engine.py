@@ -120,8 +120,10 @@ class Engine:
 
         def good() -> Iterator[Event]:
             for number, item in enumerate(events, 1):
-                known = isinstance(item, Event)
-                for parsed in [item] if known else parse_events([item], key=self._store.key, counts=counts):
+                if isinstance(item, Event):
+                    yield item
+                    continue
+                for parsed in parse_events([item], key=self._store.key, counts=counts):
                     if isinstance(parsed, Event):
                         yield parsed
                     else:
