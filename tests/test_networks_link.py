@@ -357,3 +357,19 @@ def test_a_campaign_that_declares_one_organisation_is_not_flagged_but_does_not_h
     assert first.evidence[1].value >= 38
     assert all(network.score < first.score for network in found.networks[1:])
     assert sum("scheduled_seats" in {line.name for line in network.evidence} for network in found.networks) == 1
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2, 4])
+def test_programmes_on_timers_that_send_nothing_but_two_shared_texts_are_not_accused(seed: int) -> None:
+    """Half of what each sends is the one text and half the other: even shares that nobody dealt out."""
+    traffic = benign(seed)
+    families = traffic.new_families(2)
+    for number in traffic.new_accounts("service", 20):
+        count = int(traffic.volumes(1, 30)[0])
+        time = traffic.random.integers(DAY) + np.arange(count) * (30 * DAY // (count + 1))
+        traffic.put(
+            np.full(count, number), families[traffic.random.integers(2, size=count)], traffic.unique(count), time
+        )
+    found = run(traffic)
+    assert not any(network.flagged for network in found.networks)
+    assert 20 in {len(network.account_ids) for network in found.networks}

@@ -145,6 +145,11 @@ def observe(usage: Usage, rows: Int64s, long_text: bool, with_wording: bool = Fa
     )
 
 
+def without_shares(conduct: Conduct) -> Conduct:
+    """The same where shares say nothing: as if the parties sent nothing else."""
+    return replace(conduct, total=conduct.uses, share=share_scatter(conduct.uses, conduct.uses))
+
+
 def _level(uses: Int64s, total: Int64s) -> tuple[float, float]:
     """Logit of the mean share among regular parties, with its standard error."""
     shares = uses / np.maximum(total, 1)

@@ -84,8 +84,9 @@ def link(
     ]
     known = without_colleagues(asked, options)
     tied = _mark(len(units.texts), [one.community for one in known if one.claimed])
+    doubted = _mark(len(units.texts), [one.community for one in known if not one.claimed])
     metadata = MetadataIndex(activity)
-    claims = [_with_metadata(claim, usage, metadata, options) for claim in observer.claims(tied, background)]
+    claims = [_with_metadata(claim, usage, metadata, options) for claim in observer.claims(tied, doubted, background)]
     kept = benjamini_hochberg(np.array([claim.p_value for claim in claims]), options.rate, len(claims))
     groups = form_groups(usage, known, ties, [c for c, keep in zip(claims, kept, strict=True) if keep], options)
     groups = attach_fragments(usage, groups, _attachable(benign), options)

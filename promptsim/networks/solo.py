@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from promptsim.networks.benign import Benign
-from promptsim.networks.conduct import Background, Conduct, Judgement, fit_background, judge, observe
+from promptsim.networks.conduct import Background, Conduct, Judgement, fit_background, judge, observe, without_shares
 from promptsim.networks.options import NetworkOptions
 from promptsim.networks.rhythm import fit_people, measure_uses
 from promptsim.networks.sharding import Sharding, fewer_than_public
@@ -80,11 +80,16 @@ class Observer:
             return self.conducts[text]
         return observe(self._usage, left, self.conducts[text].long_text)
 
-    def claims(self, tied: Bools, background: Background) -> list[SoloClaim]:
-        """One for each testable text that is not tied and does not look public, and one for each family of several."""
+    def claims(self, tied: Bools, doubted: Bools, background: Background) -> list[SoloClaim]:
+        """One for each testable text that is not tied and does not look public, and one for each family of several.
+
+        `doubted`: texts of communities that are not claimed. What their users send is mostly each other's texts, so
+        the share of one of them is even whoever they are, and says nothing.
+        """
         found = []
         for at, conduct in self.conducts.items():
             if not tied[at] and not self._benign.public[at]:
+                conduct = without_shares(conduct) if doubted[at] else conduct
                 judgement = judge(conduct, background.without([at]))
                 found.append(SoloClaim((at,), judgement, judgement.p_value))
         for numbers in self._families_of_several(tied):
