@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
 
 log = logging.getLogger("promptsim.jobs")
-NICENESS = 10  # of a child: search goes first
+NICENESS = {"run": 10, "index": 2}  # of a child: search goes before a run, and gains from an index that is soon built
 STOP_SECONDS = 10.0  # that a child has to record its end before it is killed
 SHORTEST = timedelta(seconds=10)
 LOOK_SECONDS = 15  # between looks whether a run of this slot is to be tried again
@@ -294,9 +294,9 @@ def main(arguments: list[str]) -> int:
 
     signal.signal(signal.SIGTERM, stopped)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C at the server is for the server, which ends its children
-    with suppress(OSError):
-        os.nice(NICENESS)
     what, home = arguments[0], Path(arguments[1])
+    with suppress(OSError):
+        os.nice(NICENESS[what])
     model, wording_model = (os.environ.get(name) or None for name in (MODEL_VARIABLE, WORDING_MODEL_VARIABLE))
     try:
         if what == "index":

@@ -166,6 +166,8 @@ def test_filters_narrow_a_search(client: TestClient) -> None:
         (b'{"text":"  "}', 422, "unusable-call"),
         (b"{}", 422, "unusable-call"),
         (b'{"text":"x","prompt_id":"p_1"}', 422, "unusable-call"),
+        (b'{"text":"x","messages":[]}', 422, "invalid-request"),
+        (b'{"text":"x","messages":[{"role":"user","content":"y"}]}', 422, "unusable-call"),
         (b'{"text":"x","k":0}', 422, "invalid-request"),
         (b'{"text":"x","k":"5"}', 422, "invalid-request"),
         (b'{"text":"x","since":"yesterday"}', 422, "unusable-call"),

@@ -170,3 +170,30 @@ def test_a_wording_model_that_cannot_be_loaded_is_said_before_the_run(clustered:
     ):
         engine.cluster()
     assert len(clustered.runs()) == runs
+
+
+@pytest.mark.parametrize("erased", [0, 1, 2])
+def test_a_run_after_an_erasure_keeps_the_ids_of_what_is_left(tmp_path: Path, erased: int) -> None:
+    """A family that only the erased account sent is gone; no other takes its place, members or verdict."""
+    fixed = [
+        "You are a careful auditor of ledgers. Check each booking against its receipt and list what does not fit: ",
+        "Write a bedtime story for a child of five in which a brave otter learns to share its pebbles with others: ",
+        "Translate the following court ruling into plain language that a tenant without training understands: ",
+    ]
+    with Engine.open(tmp_path / "home") as engine:
+        engine.ingest(
+            {"account_id": f"only{n}", "timestamp": 1_772_000_000 + i, "text": f"{text}case {i} of {i * i + n}"}
+            for n, text in enumerate(fixed)
+            for i in range(12)
+        )
+        engine.cluster()
+        ids = {m.account_id: m.family_id for m in engine.member_events()}
+        assert len(set(ids.values())) == 3
+        templates = {family.family_id: family.template for family in engine.families()}
+        assert engine.erase(f"only{erased}").prompts == 12
+        left = {account: family for account, family in ids.items() if account != f"only{erased}"}
+        assert {a.account_id: set(a.family_ids) for a in engine.accounts()} == {a: {f} for a, f in left.items()}
+        run = engine.cluster()
+        assert (run.state, run.changes["continued"], run.changes["new"]) == ("finished", 2, 0)
+        assert {m.account_id: m.family_id for m in engine.member_events()} == left
+        assert {f.family_id: f.template for f in engine.families()} == {f: templates[f] for f in left.values()}

@@ -25,7 +25,10 @@ MEDIA: dict[str, str] = {
 }
 SUFFIX = {"ocsf": "ocsf.jsonl", "stix": "stix.json"}
 PIECE = 256 * 1024
-_CONTENT = {media.partition(";")[0]: {"schema": {"type": "string"}} for media in MEDIA.values()}
+_CONTENT = {
+    media.partition(";")[0]: {"schema": {"type": "object" if name == "stix" else "string"}}
+    for name, media in MEDIA.items()
+}
 
 
 @router.get(

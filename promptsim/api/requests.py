@@ -33,7 +33,7 @@ _MESSAGE_SCHEMA: dict[str, Any] = {
     },
     "contains": {"type": "object", "required": ["role"], "properties": {"role": {"enum": ["system", "user"]}}},
 }
-Messages = Annotated[list[dict[str, Any]], WithJsonSchema(_MESSAGE_SCHEMA)]
+Messages = Annotated[list[dict[str, Any]], Field(min_length=1, max_length=1000), WithJsonSchema(_MESSAGE_SCHEMA)]
 ONE_OF_THREE: list[Any] = [{"required": [name]} for name in ("text", "messages", "prompt_id")]
 EXAMPLE_TEXT = "You are an expert data analyst combining statistical rigor with deep domain knowledge."
 

@@ -85,7 +85,11 @@ async def list_webhooks(request: Request, _caller: Administrator) -> Response:
 
 
 @router.post(
-    "/webhooks", summary="Add a webhook", status_code=201, response_model=WebhookAnswer, responses=documented(413, 507)
+    "/webhooks",
+    summary="Add a webhook",
+    status_code=201,
+    response_model=WebhookAnswer,
+    responses=documented(409, 413, 507),
 )
 async def add_webhook(request: Request, asked: WebhookRequest, caller: Administrator) -> Response:
     """Messages begin with what happens next. Keep the secret: it is not shown again."""

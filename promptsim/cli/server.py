@@ -51,7 +51,8 @@ def hooks() -> Hooks:
 def run(chosen: Settings, *, host: str, port: int, cluster_every: str | None, rate_limit: str) -> None:
     """Serve until a signal; what was accepted is answered, child processes end, the home is closed."""
     logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
-    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    for chatty in ("apscheduler", "httpx2"):  # a webhook's address may hold a secret of the receiver's
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     schedule = parse_schedule(cluster_every) if cluster_every else None
     listening = _bound(host, port)
     allow = networks(webhook_allow())

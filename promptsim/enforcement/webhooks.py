@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from promptsim.contract import Row, rfc3339
 from promptsim.enforcement.addresses import IpNetwork, require_url
-from promptsim.errors import UsageError
+from promptsim.errors import ConflictError, UsageError
 from promptsim.store.outbox import TYPES, Delivery, Webhook
 from promptsim.store.store import Store
 
@@ -31,7 +31,7 @@ def register(store: Store, url: str, *, by: str, types: Sequence[str] = (), allo
     if not by.strip():
         raise UsageError("a webhook needs the name of the person who adds it")
     if len(store.webhooks()) >= MOST_WEBHOOKS:
-        raise UsageError(f"there are {MOST_WEBHOOKS} webhooks already: remove one first")
+        raise ConflictError(f"there are {MOST_WEBHOOKS} webhooks already: remove one first")
     chosen = tuple(t for t in TYPES if t in types)
     made = Webhook(f"wh_{secrets.token_hex(8)}", url, chosen, new_secret(), time.time_ns() // 1000, by)
     store.add_webhook(made)

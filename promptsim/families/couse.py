@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy import sparse, special
 
 from promptsim.records import Bools, Int32s, Int64s
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 LEAST = 3  # accounts that use both
 LIFT = 3.0  # times as many as expected
@@ -37,6 +40,8 @@ class CoUse:
 
     @classmethod
     def of(cls, accounts: Sequence[Int32s]) -> CoUse:
+        from scipy import sparse  # late: a server that matches prompts comes by here, and starts without it
+
         sizes = np.array([len(a) for a in accounts], np.int64)
         column = np.concatenate([*accounts, np.empty(0, np.int32)]).astype(np.int64)
         _, column = np.unique(column, return_inverse=True)
@@ -59,6 +64,8 @@ class CoUse:
 
     def beyond_chance(self, shared: npt.ArrayLike, a: npt.ArrayLike, b: npt.ArrayLike) -> Bools:
         """Whether `shared` accounts of `a` and `b` are more than chance brings together."""
+        from scipy import special
+
         n, a, b = np.asarray(shared, np.float64), np.asarray(a, np.float64), np.asarray(b, np.float64)
         enough = (n >= LEAST) & (n >= SHARE * np.minimum(a, b))
         out = np.zeros(n.shape, np.bool_)
@@ -70,6 +77,8 @@ class CoUse:
 
     def candidates(self, wordings: Int64s) -> tuple[Int64s, Int64s]:
         """Pairs of these wordings that the same accounts use beyond chance, in ascending order."""
+        from scipy import sparse
+
         part = self.uses[wordings]
         both = sparse.triu(part @ part.T, k=1).tocoo()
         some = both.data >= LEAST
@@ -82,6 +91,7 @@ class CoUse:
 
     def pool(self, wordings: Int64s) -> Pool:
         """These wordings as groups of one, to be merged."""
+
         part = self.uses[wordings]
         used = np.flatnonzero(np.asarray(part.sum(axis=0)).ravel())
         return Pool(self, part[:, used].toarray() > 0)

@@ -6,7 +6,7 @@ Millions of member rows are written in one short transaction because a block of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
@@ -40,14 +40,18 @@ class Memberships(Reading):
     """Reading who belongs where, and adding what ingest finds between runs."""
 
     def members(self) -> Members:
-        """All rows of the last run, and after them those that ingest added since."""
+        """All rows of the last run, and after them those that ingest added since; without those of erased families.
+
+        `family` counts the families that are left, in their order: an erased one leaves a gap in the stored numbers.
+        """
         with self.snapshot() as connection, explained(self.home.database):
+            left = [row[0] for row in connection.execute("SELECT family_no FROM families ORDER BY family_no")]
             sql = "SELECT rows, body FROM member_blocks ORDER BY last_prompt"
             parts = [_decoded(rows, body) for rows, body in connection.execute(sql)]
             late = connection.execute(
                 "SELECT prompt_no, family_no, wording, relation, filling FROM late_members ORDER BY prompt_no, rank"
             ).fetchall()
-        return _joined([*parts, _from_rows(late)])
+        return _counted_anew(_joined([*parts, _from_rows(late)]), np.array(left, np.int64))
 
     def families_of(self, prompt_nos: Sequence[int] | Int64s) -> dict[int, tuple[Membership, ...]]:
         """The families of each prompt that has any, its main one first."""
@@ -262,6 +266,20 @@ def _joined(parts: Sequence[Members]) -> Members:
         return Members(**columns)
     places = [np.zeros(len(p.prompt_no), np.uint8) if p.place is None else p.place for p in parts]
     return Members(**columns, place=np.concatenate(places))
+
+
+def _counted_anew(members: Members, left: Int64s) -> Members:
+    """Rows of the families whose stored numbers are left, with each family's place among them instead."""
+    if not len(left) or left[-1] == len(left) - 1:  # no gaps
+        return members if len(left) else _rows_at(members, np.zeros(0, np.int64))
+    place = np.searchsorted(left, members.family)
+    there = np.flatnonzero(left[np.minimum(place, len(left) - 1)] == members.family)
+    return replace(_rows_at(members, there), family=place[there].astype(np.int32))
+
+
+def _rows_at(members: Members, rows: Int64s) -> Members:
+    columns = {name: getattr(members, name)[rows] for name, _ in KINDS}
+    return Members(**columns, place=None if members.place is None else members.place[rows])
 
 
 def _signed(filling: int) -> int:

@@ -30,7 +30,8 @@ class Summaries(Findings, Streams):
         with self.snapshot() as connection:
             incidence, findings = self.incidence(), self.account_findings()
             names = self._account_ids(connection)
-            family_ids = dict(connection.execute("SELECT family_no, family_id FROM families"))
+            left = connection.execute("SELECT family_id FROM families ORDER BY family_no")
+            family_ids = [family_id for (family_id,) in left]
             families = self._families_by_account(incidence.prompt_no, incidence.account_no.astype(np.int64))
         order = np.argsort(incidence.account_no, kind="stable")
         account = incidence.account_no[order]
@@ -40,12 +41,12 @@ class Summaries(Findings, Streams):
         last = np.maximum.reduceat(incidence.last_seen[order], starts) if len(starts) else starts
         for place, number in enumerate(account[starts].tolist()):
             name = names[number]
-            mine = {family_ids[family] for family in families.get(number, ()) if family in family_ids}
+            mine = {family_ids[family] for family in families.get(number, ())}
             figures = int(events[place]), mine, findings.get(name), int(first[place]), int(last[place])
             yield _summary(name, *figures)
 
     def _families_by_account(self, prompt_no: Int64s, account_no: Int64s) -> dict[int, list[int]]:
-        """The numbers of the families whose prompts an account sent, from rows of (prompt, account)."""
+        """Of each account the families whose prompts it sent, from rows of (prompt, account); see `Members.family`."""
         members = self.members()
         order = np.argsort(members.prompt_no, kind="stable")
         member_prompt, family = members.prompt_no[order], members.family[order].astype(np.int64)
