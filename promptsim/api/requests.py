@@ -129,4 +129,4 @@ class RunRequest(Request):
     """What kind of run."""
 
     model_config = ConfigDict(extra="forbid", strict=True, json_schema_extra={"examples": [{"full": False}]})
-    full: bool = Field(False, description="Forget the families of the run before: ids are made anew.")
+    full: bool = Field(False, description="Mine everything again, not only what is new. Ids last.")
