@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 from numba import njit
@@ -122,17 +123,28 @@ def _kind(common: Sequence[str], seen: Counter[str]) -> str:
     if not judged:
         return "text"
 
-    def alike(pattern: re.Pattern[str]) -> bool:
-        return sum(pattern.fullmatch(t.strip()) is not None for t in judged) >= LIKE * len(judged)
-
-    if alike(_NUMBER):
+    if _most(judged, lambda text: _NUMBER.fullmatch(text.strip()) is not None):
         return "number"
-    if alike(_URL):
+    if _most(judged, lambda text: _URL.fullmatch(text.strip()) is not None):
         return "url"
     if len(seen) <= CHOICE_MAX and seen.total() >= CHOICE_SEEN * len(seen):
         return "choice"
-    if sum(len(_CODE.findall(t)) >= 2 for t in judged) >= LIKE * len(judged):
+    if _most(judged, lambda text: next(islice(_CODE.finditer(text), 1, None), None) is not None):
         return "code"
-    if alike(_NAME) and sum(t[:1].isupper() for t in judged) >= LIKE * len(judged):
+    if _most(judged, lambda text: _NAME.fullmatch(text.strip()) is not None) and _most(judged, _capital):
         return "name"
     return "text"
+
+
+def _most(judged: Sequence[str], alike: Callable[[str], bool]) -> bool:
+    """Whether LIKE of the fillings are alike; nothing more is asked once too many are not."""
+    others = 0
+    for text in judged:
+        others += not alike(text)
+        if len(judged) - others < LIKE * len(judged):
+            return False
+    return True
+
+
+def _capital(text: str) -> bool:
+    return text[:1].isupper()
