@@ -14,7 +14,7 @@ from promptsim.families.everyone import DocumentsOf
 from promptsim.families.groups import EXACT, PARAPHRASE, TEMPLATE, Groups
 from promptsim.families.options import MineOptions
 from promptsim.families.spread import Spread
-from promptsim.families.template import Template, extract, joined, verbatim
+from promptsim.families.template import SAMPLE, Template, extract, joined, verbatim
 from promptsim.families.wordings import Grouping, group_wordings
 from promptsim.progress import Progress, Stage
 from promptsim.records import (
@@ -79,8 +79,9 @@ def describe(
     progress: Progress,
 ) -> Described:
     """Every group with its template; groups that say the same in other words become one family."""
+    most = max(SAMPLE, min(options.inspected, options.read // max(len(groups), 1)))
     with progress.stage("reading templates", len(groups)) as stage:
-        texts, unread = texts_of(documents_of, groups.prompt_no, groups.label, len(groups), options.inspected)
+        texts, unread = texts_of(documents_of, groups.prompt_no, groups.label, len(groups), most)
         templates = [_template(some, kind, stage) for some, kind in zip(texts, groups.kind.tolist(), strict=True)]
         del texts
     plain = [
