@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from promptsim.meetings import meetings
 from promptsim.records import Bools, Int32s, Int64s
 
 if TYPE_CHECKING:
@@ -77,15 +78,13 @@ class CoUse:
 
     def candidates(self, wordings: Int64s) -> tuple[Int64s, Int64s]:
         """Pairs of these wordings that the same accounts use beyond chance, in ascending order."""
-        from scipy import sparse
-
         part = self.uses[wordings]
-        both = sparse.triu(part @ part.T, k=1).tocoo()
-        some = both.data >= LEAST
-        first, second, shared = both.row[some], both.col[some], both.data[some]
         size = np.asarray(part.sum(axis=1)).ravel()
-        good = self.beyond_chance(shared, size[first], size[second])
-        first, second = wordings[first[good]], wordings[second[good]]
+        found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
+        for first, second, shared in meetings(part, LEAST):
+            good = self.beyond_chance(shared, size[first], size[second])
+            found.append((wordings[first[good]], wordings[second[good]]))
+        first, second = (np.concatenate([pair[side] for pair in found]) for side in (0, 1))
         order = np.lexsort((second, first))
         return first[order], second[order]
 

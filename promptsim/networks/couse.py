@@ -9,12 +9,14 @@ Accounts are counted, never events: a campaign's own volume would inflate what i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
 from scipy import sparse, special
 
+from promptsim.meetings import meetings
 from promptsim.networks.options import NetworkOptions
 from promptsim.networks.usage import Usage
 from promptsim.records import Bools, Int64s
@@ -123,38 +125,55 @@ def find_ties(usage: Usage, eligible: Bools, public_like: Bools, options: Networ
     degrees = np.diff(matrix.indptr).astype(np.int64)
     chance = ChanceOfBoth(degrees, usage.family_parties[eligible])
     cut = degrees > options.max_degree
-    both = sparse.triu(_product(matrix[~cut] if cut.any() else matrix), k=1).tocoo()
-    enough = both.data >= options.min_shared
-    left, right, shared = (x[enough].astype(np.int64) for x in (both.row, both.col, both.data))
     sizes = usage.family_parties
-    expected = chance.both(sizes[left], sizes[right]) if len(left) else np.zeros(0)
-    p_value = poisson_tail(shared, expected)
     families = int((sizes[eligible] > 0).sum())
     tested = families * (families - 1) // 2
-    jaccard = shared / np.maximum(sizes[left] + sizes[right] - shared, 1)
-    lift = shared / np.maximum(expected, 1e-12)
-    needed = np.where(public_like[left] & public_like[right], options.firm_jaccard, options.min_jaccard)
-    # Among few families a campaign is most of what it is compared with: then nearly equal sets of users count.
-    strong = (lift >= options.min_lift) & (jaccard >= needed)
-    strong |= (lift >= options.firm_lift) & (jaccard >= options.firm_jaccard)
-    good = benjamini_hochberg(p_value, options.rate, tested) & strong
-    order = np.flatnonzero(good)
-    order = order[np.lexsort((right[order], left[order]))]
+    likely = [np.empty(0)]  # every p-value that may pass: the procedure ranks them all
+    found: list[_Pairs] = []
+    for left, right, shared in meetings((matrix[~cut] if cut.any() else matrix).T.tocsr(), options.min_shared):
+        expected = chance.both(sizes[left], sizes[right])
+        p_value = poisson_tail(shared, expected)
+        likely.append(p_value[p_value <= options.rate])
+        jaccard = shared / np.maximum(sizes[left] + sizes[right] - shared, 1)
+        lift = shared / np.maximum(expected, 1e-12)
+        needed = np.where(public_like[left] & public_like[right], options.firm_jaccard, options.min_jaccard)
+        # Among few families a campaign is most of what it is compared with: then nearly equal sets of users count.
+        strong = (lift >= options.min_lift) & (jaccard >= needed)
+        strong |= (lift >= options.firm_lift) & (jaccard >= options.firm_jaccard)
+        found.append(_Pairs(left, right, shared, expected, p_value, jaccard).only(strong & (p_value <= options.rate)))
+    ranked = np.concatenate(likely)
+    passed = ranked[benjamini_hochberg(ranked, options.rate, tested)]
+    pairs = _Pairs.joined(found)
+    pairs = pairs.only(pairs.p_value <= passed.max(initial=-1.0))
     return Ties(
-        left=left[order],
-        right=right[order],
-        shared=shared[order],
-        expected=expected[order],
-        p_value=p_value[order],
-        jaccard=jaccard[order],
+        left=pairs.left,
+        right=pairs.right,
+        shared=pairs.shared,
+        expected=pairs.expected,
+        p_value=pairs.p_value,
+        jaccard=pairs.jaccard,
         tested=tested,
         cut_parties=int(cut.sum()),
     )
 
 
-def _product(matrix: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Families × families: how many parties use both. Families of one party give no pair and are dropped first."""
-    used = np.asarray(matrix.sum(axis=0)).ravel() >= 3
-    thin = matrix @ sparse.diags(used.astype(np.int32), dtype=np.int32)
-    thin.eliminate_zeros()
-    return thin.T @ thin
+@dataclass(frozen=True, slots=True)
+class _Pairs:
+    """Pairs of families with their figures, by left, then right."""
+
+    left: Int64s
+    right: Int64s
+    shared: Int64s
+    expected: Doubles
+    p_value: Doubles
+    jaccard: Doubles
+
+    def only(self, keep: Bools) -> _Pairs:
+        return _Pairs(*(getattr(self, field.name)[keep] for field in fields(self)))
+
+    @classmethod
+    def joined(cls, parts: Sequence[_Pairs]) -> _Pairs:
+        """All of them; without any, none."""
+        whole, real = np.empty(0, np.int64), np.empty(0)
+        empty = cls(whole, whole, whole, real, real, real)
+        return cls(*(np.concatenate([getattr(part, f.name) for part in (empty, *parts)]) for f in fields(cls)))

@@ -1,0 +1,40 @@
+"""Who uses what, as a sparse matrix → pairs of things that share users, block by block: memory that does not explode.
+
+With n things there are up to n²/2 such pairs. No more than a block of them is ever held; who asks keeps what passes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from promptsim.records import Int64s
+
+if TYPE_CHECKING:
+    from scipy import sparse
+
+CELLS = 20_000_000  # of the product held at once: about half a gigabyte
+
+
+def meetings(uses: sparse.csr_matrix, least: int, cells: int = CELLS) -> Iterator[tuple[Int64s, Int64s, Int64s]]:
+    """Pairs of rows (first < second) that have at least `least` columns in common, and how many.
+
+    `uses` is [things, users] with ones. Blocks come by `first` ascending; each has about `cells` pairs at most.
+    """
+    chosen = np.flatnonzero(np.diff(uses.indptr) >= least)
+    if not len(chosen):
+        return
+    counted = uses[chosen].astype(np.int32)
+    turned = counted.T.tocsr()
+    reach = np.minimum(counted @ np.diff(turned.indptr), len(chosen))
+    block = np.cumsum(reach, dtype=np.int64) // cells
+    edges = np.flatnonzero(np.diff(block, prepend=-1)).tolist()
+    for start, stop in zip(edges, [*edges[1:], len(chosen)], strict=True):
+        both = (counted[start:stop] @ turned).tocoo()
+        first, second = both.row.astype(np.int64) + start, both.col.astype(np.int64)
+        kept = (both.data >= least) & (second > first)
+        first, second, shared = first[kept], second[kept], both.data[kept].astype(np.int64)
+        order = np.lexsort((second, first))
+        yield chosen[first[order]], chosen[second[order]], shared[order]
