@@ -6,6 +6,7 @@ Needs Chromium (Debian: apt-get install chromium; else name it with CHROMIUM=/pa
 from __future__ import annotations
 
 import os
+import random
 import shutil
 import socket
 import threading
@@ -152,6 +153,31 @@ def test_a_reviewers_day(browser: Browser, tmp_path: Path) -> None:
         page.click("table.small a >> nth=0")
         page.wait_for_selector("#near table")
         watched.assert_clean()
+
+
+def test_thousands_of_rows_are_reached_and_never_gather_in_one_page(browser: Browser, tmp_path: Path) -> None:
+    words = [f"{a}{b}{c}" for a in "bdfgkl" for b in "aeiou" for c in "mnprst"]
+    rng = random.Random(2)
+    texts = [" ".join(rng.choices(words, k=30)) for _ in range(1_130)]
+    with SharedEngine.share(tmp_path / "home") as engine, served(engine) as base:
+        engine.ingest(sends(texts * 2, [f"a{i}" for i in range(997)]))
+        engine.cluster()
+        total = len(engine.families())
+        assert total > 1_100
+        with visit(browser, base, "Ann") as (page, watched):
+            shown = 50
+            while shown < 1_000:
+                page.click("#more a")
+                shown += 50
+                page.wait_for_selector(f"[data-row]:nth-of-type({shown})", state="attached")
+            page.click("#more a")  # a page of its own now
+            page.wait_for_url("**/?*cursor=*")
+            assert page.locator("[data-row]").count() == 50
+            while page.locator("#more a").count():
+                page.click("#more a")
+                page.wait_for_timeout(150)
+            assert page.locator("[data-row]").count() == total - 1_000
+            watched.assert_clean()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

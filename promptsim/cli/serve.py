@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import ipaddress
 import os
 from pathlib import Path
@@ -48,10 +49,14 @@ def serve(
     Example: promptsim serve --port 8080 --cluster-every 1h
     """
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # searches go side by side: one that spreads makes the others wait
-    from promptsim.cli.server import run
+    gc.disable()  # a sixth of the start would be spent on looking for garbage among modules; `run` turns it on
+    try:
+        from promptsim.cli.server import run
 
-    chosen = settings.load(home, model, wording_model)
-    run(chosen, host=host, port=port, cluster_every=cluster_every, rate_limit=rate_limit)
+        chosen = settings.load(home, model, wording_model)
+        run(chosen, host=host, port=port, cluster_every=cluster_every, rate_limit=rate_limit)
+    finally:
+        gc.enable()
 
 
 def require_keys_or_loopback(host: str, has_keys: bool) -> None:

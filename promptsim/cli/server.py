@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -74,6 +75,8 @@ def run(chosen: Settings, *, host: str, port: int, cluster_every: str | None, ra
             app, log_level="warning", access_log=False, server_header=False, lifespan="off", backlog=BACKLOG,
             timeout_graceful_shutdown=GRACE_SECONDS, timeout_keep_alive=30,
         )  # fmt: skip
+        gc.freeze()  # what is loaded by now stays: collections pass it over
+        gc.enable()
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # uvicorn raises the signal again when it is done
         with suppress(KeyboardInterrupt):
             uvicorn.Server(config).run(sockets=[listening])

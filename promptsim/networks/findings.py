@@ -69,7 +69,9 @@ def find_families(
             flagged=bool(flags),
             score=round(score or _unflagged_score(p_value, float(shares[at]), bool(covered[leading[at]])), 6),
             p_value=p_value,
-            evidence=_family_evidence(leading[at], _users(units, usage, at), flagged_parties, usage, benign, flags),
+            evidence=_family_evidence(
+                leading[at], _users(units, usage, at) if flags else frozenset(), flagged_parties, usage, benign, flags
+            ),
             network_ids=tuple(network.network_id for network in mine),
         )
     return found
@@ -94,7 +96,8 @@ def _unflagged_score(p_value: float | None, flagged_share: float, covered: bool)
 def _users(units: Units, usage: Usage, family: int) -> frozenset[int]:
     """The parties that use any text of the family."""
     texts = units.of(family)
-    starts, ends = np.searchsorted(usage.pair_family, texts), np.searchsorted(usage.pair_family, texts + 1)
+    texts = texts.astype(usage.pair_family.dtype)  # of another type, all pairs would be converted for each family
+    starts, ends = np.searchsorted(usage.pair_family, texts), np.searchsorted(usage.pair_family, texts, "right")
     return frozenset(party for at, end in zip(starts, ends, strict=True) for party in usage.pair_party[at:end].tolist())
 
 

@@ -116,7 +116,8 @@ def _excess(alpha: float, beta: float, uses: Uses, parts: Sequence[Int64s], leve
 
 
 def _pairs(usage: Usage, family: int, ordinary: Bools) -> Int64s:
-    low, high = np.searchsorted(usage.pair_family, [family, family + 1])
+    own = usage.pair_family.dtype.type(family)
+    low, high = np.searchsorted(usage.pair_family, own), np.searchsorted(usage.pair_family, own, "right")
     pairs = np.arange(low, high)
     return pairs[ordinary[usage.pair_party[pairs]]]
 
