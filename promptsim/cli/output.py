@@ -44,7 +44,8 @@ def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], tit
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    headed = any(heading for heading, _ in columns)
+    drawn = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, show_header=headed)
     for heading, style in columns:
         drawn.add_column(
             heading,
