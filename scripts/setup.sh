@@ -15,7 +15,7 @@ setup() {  # setup [EXTRA]: install promptsim, with an extra's packages, unless 
     fi
     if ! grep -qxF "$want" "$venv/.promptsim-setup" 2>/dev/null; then
         echo "Installing promptsim and what it needs (a few minutes the first time) …" >&2
-        "$venv/bin/pip" install --quiet --disable-pip-version-check -c constraints.txt -e ".${extra:+[$extra]}"
+        "$venv/bin/pip" install -qq --disable-pip-version-check -c constraints.txt -e ".${extra:+[$extra]}"
         echo "Compiling the inner loops (about a minute, once) …" >&2
         warm="$(mktemp -d)"
         "$venv/bin/promptsim" demo --events 1000 --home "$warm/demo" >/dev/null 2>"$warm/log" ||

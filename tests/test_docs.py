@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,11 +50,21 @@ def test_the_readme_names_every_command() -> None:
     assert missing == []
 
 
-def test_every_command_of_the_program_shows_an_example() -> None:
+def every_command() -> Iterator[tuple[str, Callable[..., object]]]:
     from promptsim.cli.app import app
 
-    lacking = [c.name for c in app.registered_commands if "Example: promptsim " not in (c.callback.__doc__ or "")]
-    assert lacking == []
+    groups = [("", app), *((f"{group.name} ", group.typer_instance) for group in app.registered_groups)]
+    for prefix, group in groups:
+        for command in group.registered_commands:
+            yield f"{prefix}{command.name}", command.callback
+
+
+def test_every_command_of_the_program_shows_an_example_of_itself() -> None:
+    assert [name for name, run in every_command() if f"Example: promptsim {name}" not in (run.__doc__ or "")] == []
+
+
+def test_every_command_takes_json_but_the_one_that_never_ends() -> None:
+    assert [name for name, run in every_command() if "json" not in inspect.signature(run).parameters] == ["serve"]
 
 
 def test_documented_programs_exist() -> None:

@@ -11,7 +11,7 @@ import typer
 
 from promptsim.cli.audit import note_read
 from promptsim.cli.options import FlaggedOption, HomeOption, JsonOption, LimitOption, open_engine
-from promptsim.cli.output import day, number, print_json, say, table
+from promptsim.cli.output import day, number, print_json, say, table, tell
 from promptsim.contract import rfc3339, verdict_row
 from promptsim.errors import UsageError
 
@@ -145,6 +145,7 @@ def export(
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Else standard output.")] = None,
     flagged: FlaggedOption = False,
     home: HomeOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Write results for other programs, one row each.
 
@@ -154,12 +155,15 @@ def export(
     """
     from promptsim.enforcement.export import write_export
 
+    if json and out is None:
+        raise UsageError("--json tells what was written to a file: name it with --out (--format jsonl gives the rows)")
     with open_engine(home) as engine:
         rows = write_export(engine, what, format=format, out=out, flagged=flagged)
         note_read(engine, "export", what)
-        if flagged and what in ("members", "networks", "accounts"):
+        if flagged and not json and what in ("members", "networks", "accounts"):
             _say_held(engine)
-    say(f"{number(rows)} rows of {what}" + (f" in {out}" if out else ""))
+    row = {"what": what, "format": format, "rows": rows, "out": str(out)}
+    tell(json, row, f"{number(rows)} rows of {what}" + (f" in {out}" if out else ""))
 
 
 def _say_held(engine: Engine) -> None:

@@ -91,6 +91,7 @@ def simulate(
     seed: Annotated[int, typer.Option("--seed", help="Same seed, same bytes.")] = 0,
     events: Annotated[int, typer.Option("--events", metavar="N", min=100, help="About so many events.")] = 5000,
     null: Annotated[bool, typer.Option("--null", help="Plant no campaign: nothing may be flagged.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Write traffic with planted campaigns, to try and to drill with.
 
@@ -106,4 +107,10 @@ def simulate(
     write_events(made, out)
     if truth is not None:
         write_truth(made, truth)
+    if json:
+        left_out = list(made.left_out)
+        print_json({"out": str(out), "events": len(made.events), "accounts": len(made.accounts), "left_out": left_out})
+        return
     say(f"{number(len(made.events))} events of {number(len(made.accounts))} accounts in {out}")
+    if made.left_out:
+        say(f"no room for the campaigns {', '.join(made.left_out)}: ask for more --events")

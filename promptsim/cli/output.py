@@ -30,13 +30,22 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)
 
 
+def tell(json: bool, row: object, sentence: str) -> None:
+    """What was done: one JSON document, or a line for people."""
+    if json:
+        print_json(row)
+    else:
+        say(sentence)
+
+
 def table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]], title: str | None = None) -> None:
     """A table; `columns` are (heading, "left" or "right" or "wrap"). Cells are plain text, never markup."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
 
-    drawn = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False)
+    headed = any(heading for heading, _ in columns)
+    drawn = Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, show_header=headed)
     for heading, style in columns:
         drawn.add_column(
             heading,

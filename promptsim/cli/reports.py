@@ -82,15 +82,24 @@ def families(
     with open_engine(home) as engine:
         found = engine.families(flagged=flagged, status=status, sort=sort, limit=limit)
         total = engine.family_count()
+        ran = engine.status()["last_run"] is not None
     if json:
         print_json([contract.family_row(f) for f in found])
         return
     if not found:
-        say("No families." if total else "No families yet: run `promptsim cluster`.")
+        say(
+            _nothing(
+                "No families of this kind." if total else "No families: no text is shared by several prompts.", ran
+            )
+        )
         return
     print_families(found)
     if len(found) < total:
         say(f"{number(len(found))} of {number(total)} families; --limit shows more, `promptsim family ID` shows one.")
+
+
+def _nothing(why: str, ran: bool) -> str:
+    return why if ran else "No clustering run yet: run `promptsim cluster`."
 
 
 def print_families(found: Sequence[Family]) -> None:
@@ -166,11 +175,12 @@ def networks(
     """
     with open_engine(home) as engine:
         found = engine.networks(flagged=flagged, limit=limit)
+        ran = engine.status()["last_run"] is not None
     if json:
         print_json([contract.network_row(n) for n in found])
         return
     if not found:
-        say("No networks: no accounts act together beyond chance.")
+        say(_nothing("No networks: no accounts act together beyond chance.", ran))
         return
     print_networks(found)
 

@@ -12,7 +12,7 @@ import typer
 
 from promptsim import settings
 from promptsim.cli.options import HomeOption, JsonOption, ModelOption, WordingModelOption
-from promptsim.cli.output import day, print_json, say, table
+from promptsim.cli.output import day, print_json, say, table, tell
 from promptsim.errors import UsageError
 
 if TYPE_CHECKING:
@@ -118,6 +118,7 @@ def list_keys(home: HomeOption = None, json: JsonOption = False) -> None:
 def revoke(
     key_id: Annotated[str, typer.Argument(metavar="KEY", help="The id that `keys list` shows.")],
     home: HomeOption = None,
+    json: JsonOption = False,
 ) -> None:
     """End a key for good, at once for a running server too.
 
@@ -125,7 +126,7 @@ def revoke(
     """
     with _store(home) as store:
         ended = store.revoke_access_key(key_id)
-    say(f"{ended.key_id} of {ended.name} is revoked")
+    tell(json, _row(ended), f"{ended.key_id} of {ended.name} is revoked")
 
 
 def _store(home: Path | None, *, create: bool = False) -> Store:

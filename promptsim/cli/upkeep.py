@@ -9,8 +9,9 @@ import typer
 
 from promptsim import settings
 from promptsim.cli.options import HomeOption, JsonOption, ModelOption, moment, open_engine
-from promptsim.cli.output import number, print_json, say, table
+from promptsim.cli.output import number, print_json, say, table, tell
 from promptsim.cli.progress import progress
+from promptsim.contract import rfc3339
 from promptsim.errors import UsageError
 
 
@@ -40,7 +41,7 @@ def _shown(value: object) -> str:
     if isinstance(value, int):
         return number(value)
     if isinstance(value, dict):
-        return ", ".join(f"{name.replace('_', ' ')} {_shown(item)}" for name, item in value.items())
+        return ", ".join(f"{name.replace('_', ' ')} {_shown(item)}" for name, item in value.items() if item != "")
     return str(value)
 
 
@@ -62,7 +63,7 @@ def check(home: HomeOption = None, json: JsonOption = False) -> int:
     return 1 if problems else 0
 
 
-def reindex(home: HomeOption = None, model: ModelOption = None) -> None:
+def reindex(home: HomeOption = None, model: ModelOption = None, json: JsonOption = False) -> None:
     """Build the index again, with another model where asked.
 
     With another --model, every prompt is embedded again first.
@@ -70,12 +71,15 @@ def reindex(home: HomeOption = None, model: ModelOption = None) -> None:
     Example: promptsim reindex --model sentence-transformers/all-MiniLM-L6-v2
     """
     with open_engine(home, model, reindex=True) as engine:
-        report = engine.reindex(progress=progress())
-    say(report)
+        report = engine.reindex(progress=progress(quiet=json))
+        status = engine.status()
+    tell(json, {"prompts": status["prompts"], "encoder": status["encoder"], "index": status["index"]}, report)
 
 
 def snapshot(
-    destination: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")], home: HomeOption = None
+    destination: Annotated[Path, typer.Argument(metavar="FOLDER", help="A new folder.")],
+    home: HomeOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Copy the home while it is in use.
 
@@ -85,11 +89,13 @@ def snapshot(
     """
     with open_engine(home) as engine:
         engine.snapshot(destination)
-    say(f"snapshot in {destination}")
+    tell(json, {"snapshot": str(destination)}, f"snapshot in {destination}")
 
 
 def restore(
-    source: Annotated[Path, typer.Argument(metavar="FOLDER", help="A snapshot.")], home: HomeOption = None
+    source: Annotated[Path, typer.Argument(metavar="FOLDER", help="A snapshot.")],
+    home: HomeOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Make a home from a snapshot.
 
@@ -101,13 +107,14 @@ def restore(
 
     chosen = settings.load(home).home
     restore_home(source, chosen)
-    say(f"restored {source} to {chosen}")
+    tell(json, {"snapshot": str(source), "home": str(chosen)}, f"restored {source} to {chosen}")
 
 
 def erase(
     account_id: Annotated[str, typer.Argument(metavar="ACCOUNT")],
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without this nothing is erased.")] = False,
     home: HomeOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Erase an account from all files of the home.
 
@@ -120,13 +127,18 @@ def erase(
             events = engine.account(account_id).event_count
             raise UsageError(f"{account_id} has {number(events)} sends; give --yes to erase them for good")
         done = engine.erase(account_id)
-    say(f"erased {account_id}: {number(done.events)} sends, {number(done.prompts)} texts that nobody else sent")
+    tell(
+        json,
+        {"account_id": account_id, "events": done.events, "prompts": done.prompts},
+        f"erased {account_id}: {number(done.events)} sends, {number(done.prompts)} texts that nobody else sent",
+    )
 
 
 def retain(
     since: Annotated[str, typer.Option("--since", metavar="T", help="Keep sends from this time on; erase older ones.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without this nothing is erased.")] = False,
     home: HomeOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Erase what is older than a time.
 
@@ -138,4 +150,8 @@ def retain(
         if not yes:
             raise UsageError("give --yes to erase for good what is older")
         done = engine.retain(bound)
-    say(f"erased {number(done.events)} sends and {number(done.prompts)} texts from before {since}")
+    tell(
+        json,
+        {"since": rfc3339(bound), "events": done.events, "prompts": done.prompts},
+        f"erased {number(done.events)} sends and {number(done.prompts)} texts from before {since}",
+    )

@@ -10,7 +10,7 @@ import typer
 
 from promptsim import settings
 from promptsim.cli.options import HomeOption, JsonOption, LimitOption, open_engine
-from promptsim.cli.output import number, print_json, say, table
+from promptsim.cli.output import number, print_json, say, table, tell
 
 webhooks = typer.Typer(help="Webhooks: add, list, remove, deliver, messages, replay.", no_args_is_help=True)
 ByOption = Annotated[str | None, typer.Option("--by", metavar="NAME", help="Who decides this.")]
@@ -65,7 +65,10 @@ def list_webhooks(home: HomeOption = None, json: JsonOption = False) -> None:
 
 @webhooks.command("remove")
 def remove(
-    webhook_id: Annotated[str, typer.Argument(metavar="ID")], by: ByOption = None, home: HomeOption = None
+    webhook_id: Annotated[str, typer.Argument(metavar="ID")],
+    by: ByOption = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Remove a webhook, with what was on its way to it.
 
@@ -73,12 +76,15 @@ def remove(
     """
     with open_engine(home) as engine:
         engine.store.remove_webhook(webhook_id, by=by or getpass.getuser())
-    say(f"{webhook_id} removed")
+    tell(json, {"webhook_id": webhook_id, "removed": True}, f"{webhook_id} removed")
 
 
 @webhooks.command("enable")
 def enable(
-    webhook_id: Annotated[str, typer.Argument(metavar="ID")], by: ByOption = None, home: HomeOption = None
+    webhook_id: Annotated[str, typer.Argument(metavar="ID")],
+    by: ByOption = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Send to a disabled webhook again.
 
@@ -86,7 +92,7 @@ def enable(
     """
     with open_engine(home) as engine:
         engine.store.enable_webhook(webhook_id, by=by or getpass.getuser())
-    say(f"{webhook_id} enabled")
+    tell(json, {"webhook_id": webhook_id, "enabled": True}, f"{webhook_id} enabled")
 
 
 @webhooks.command("messages")
@@ -116,7 +122,10 @@ def messages(limit: LimitOption = 50, home: HomeOption = None, json: JsonOption 
 
 @webhooks.command("replay")
 def replay(
-    message_id: Annotated[str, typer.Argument(metavar="ID")], by: ByOption = None, home: HomeOption = None
+    message_id: Annotated[str, typer.Argument(metavar="ID")],
+    by: ByOption = None,
+    home: HomeOption = None,
+    json: JsonOption = False,
 ) -> None:
     """Send a message again, under its own id, with the next delivery.
 
@@ -124,11 +133,12 @@ def replay(
     """
     with open_engine(home) as engine:
         sent = engine.store.replay(message_id, by=by or getpass.getuser(), now=time.time_ns() // 1000)
-    say(f"{message_id} is due again for {number(sent)} webhooks")
+    row = {"message_id": message_id, "webhooks": sent}
+    tell(json, row, f"{message_id} is due again for {number(sent)} webhooks")
 
 
 @webhooks.command("deliver")
-def deliver(home: HomeOption = None) -> None:
+def deliver(home: HomeOption = None, json: JsonOption = False) -> None:
     """Send what is due now, once each; `promptsim serve` does so all the time.
 
     Example: promptsim webhooks deliver
@@ -142,4 +152,5 @@ def deliver(home: HomeOption = None) -> None:
         while done := deliver_due(engine.store, sender):
             tried += done
         left = engine.store.outbox_depth()
-    say(f"{number(tried)} tries; {number(left)} deliveries are still to be made")
+    row = {"tries": tried, "left": left}
+    tell(json, row, f"{number(tried)} tries; {number(left)} deliveries are still to be made")

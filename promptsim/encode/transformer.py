@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from sentence_transformers import SentenceTransformer
+from transformers.utils.logging import disable_progress_bar
 
 from promptsim.encode.encoder import Progress
 from promptsim.errors import UsageError
@@ -65,6 +66,7 @@ class TransformerEncoder:
         folder, commit = _folder(model, revision)
         _refuse_pickles(folder, model)
         where = _device(device)
+        disable_progress_bar()  # type: ignore[no-untyped-call]  # its bar for reading weights, which no quiet call asked for
         try:
             loaded = SentenceTransformer(
                 str(folder),

@@ -100,7 +100,8 @@ def security_chunks(engine: Engine, what: str, format: str, *, flagged: bool) ->
 def chunks(columns: Sequence[str], rows: Rows, format: str) -> Iterator[tuple[int, bytes]]:
     """(rows, bytes) pieces of an export, in order, never the whole of it."""
     if format == "jsonl":
-        return ((1, orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)) for row in rows)
+        named = ({column: row[column] for column in columns} for row in rows)
+        return ((1, orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)) for row in named)
     return _csv(columns, rows) if format == "csv" else _parquet(columns, rows)
 
 

@@ -167,6 +167,8 @@ class Index:
         held = self._opened.generation
         size = sum(entry.size for entry in held.manifest.files.values()) if held else 0
         state, reason = self._opened.state, self._opened.reason
+        if state == "none" and not self.needs_rebuild:
+            reason = "not needed yet: so few prompts are searched one by one"
         name = held.name if held else None
         return IndexStatus(state, name, len(self._rows), self._opened.covered, len(self._opened.segments), size, reason)
 
