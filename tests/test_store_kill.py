@@ -19,6 +19,10 @@ KILLS = 100
 # Ingests for ever: forks a child at each line read, so that a hundred processes start without a hundred imports.
 WRITER = """
 import os, sys
+
+def say(line):  # in one write: a kill must not leave half a line
+    os.write(1, f"{line}\\n".encode())
+
 sys.path.insert(0, sys.argv[2])
 from pathlib import Path
 from store_samples import put, sent
@@ -28,15 +32,15 @@ for line in sys.stdin:
     child = os.fork()
     if child == 0:
         number = int(line)
-        print("pid", os.getpid(), flush=True)
+        say(f"pid {os.getpid()}")
         with Store.open(Path(sys.argv[1])) as store:
             while True:
                 events = [sent(i, user=f"text {i // 2}", note=i % 5) for i in range(number, number + 15)]
                 put(store, events)
                 number += 15
-                print("upto", number, flush=True)
+                say(f"upto {number}")
     os.waitpid(child, 0)
-    print("dead", flush=True)
+    say("dead")
 """
 
 
