@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from dataclasses import replace
 from pathlib import Path
@@ -175,3 +177,35 @@ def test_an_account_with_endless_metadata_is_cut_and_the_cut_is_told(
         activity = store.activity()
     assert activity.metadata["ip"][0] == ("10.0.0.0", "10.0.0.1", "10.0.0.2", "10.0.0.3", "10.0.0.4")
     assert activity.cuts == {"metadata values of an account and key": 4}
+
+
+RACE = """
+import sys, threading
+from pathlib import Path
+from promptsim.store.database import Database
+
+for _ in range(150):
+    database = Database(Path(sys.argv[1]))
+    database.writer().execute("CREATE TABLE IF NOT EXISTS meta (key, value)")
+    ready, go = threading.Barrier(7), threading.Event()
+
+    def read():
+        database.reader().execute("SELECT 1").fetchone()
+        ready.wait()
+        go.wait()
+
+    threads = [threading.Thread(target=read) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    ready.wait()
+    go.set()
+    database.close()
+    for thread in threads:
+        thread.join()
+"""
+
+
+def test_threads_may_end_while_the_database_is_closed(tmp_path: Path) -> None:
+    """Each closes the connection of its own, and so does the database: twice at once ended the process."""
+    done = subprocess.run([sys.executable, "-c", RACE, str(tmp_path / "race.db")], timeout=120, check=False)
+    assert done.returncode == 0

@@ -100,9 +100,15 @@ class _Reader:
         self.connection = connect(path, cache_mib=16)
         self.connection.execute("PRAGMA query_only = ON")
 
+    def close(self) -> None:
+        """Close it once, whoever comes first: the thread that ends, or the database that is closed meanwhile."""
+        connection: Connection | None = vars(self).pop("connection", None)  # in one step, unlike a look and a close
+        if connection is not None:
+            connection.close()
+
     def __del__(self) -> None:
-        with suppress(AttributeError, sqlite3.Error):
-            self.connection.close()
+        with suppress(sqlite3.Error):
+            self.close()
 
 
 class Database:
@@ -202,9 +208,10 @@ class Database:
     def close(self) -> None:
         with self._guard, self._write_lock:
             self._closed = True
-            for connection in (*(reader.connection for reader in self._readers), self._writer):
-                if connection is not None:
-                    connection.close()
+            for reader in tuple(self._readers):
+                reader.close()
+            if self._writer is not None:
+                self._writer.close()
             self._readers.clear()
             self._writer = None
             self._local = threading.local()
