@@ -115,6 +115,28 @@ def test_what_was_erased_is_counted_no_more_and_an_empty_family_is_gone() -> Non
     assert set(families_of(now)) == {15, 16, 17, 18, 19, 80, 81}
 
 
+def test_a_template_read_from_few_members_is_read_again_though_ingest_placed_the_new_ones() -> None:
+    """The rows that ingest adds between runs are in the last result too, but no template was read from them."""
+    new = filled(SUMMARY, 5, 4)
+    old = mine(*source(KNOWN))
+    summary = next(i for i, family in enumerate(old.families) if family.template.startswith("Summarise"))
+    rows = old.members
+    late = np.arange(len(KNOWN), len(KNOWN) + 5)
+    placed = replace(
+        rows,
+        prompt_no=np.append(rows.prompt_no, late),
+        family=np.append(rows.family, np.full(5, summary, np.int32)),
+        wording=np.append(rows.wording, np.zeros(5, np.int32)),
+        relation=np.append(rows.relation, np.full(5, 2, np.uint8)),
+        filling=np.append(rows.filling, late.astype(np.uint64)),
+        place=None if rows.place is None else np.append(rows.place, np.zeros(5, np.uint8)),
+    )
+    archive, incidence = Texts([*KNOWN, *new]), source([*KNOWN, *new])[1]
+    now = extend(archive, incidence, replace(old, members=placed), covered=len(KNOWN))
+    family = next(f for f in now.families if f.family_id == old.families[summary].family_id)
+    assert (family.prompt_count, [slot.distinct for slot in family.slots]) == (25, [25])
+
+
 @pytest.mark.parametrize("recalled", [4, 1_000])
 def test_only_the_newest_leftovers_are_mined_again_and_the_others_are_counted(recalled: int) -> None:
     first = filled(OTHER, 4, 14)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from promptsim.encode.encoder import Encoder
-from promptsim.engine.placing import place
+from promptsim.engine.placing import known, place
 from promptsim.engine.watching import watch
 from promptsim.intake.formats import read
 from promptsim.intake.rejects import RejectsWriter
@@ -139,15 +139,15 @@ def store_batch(
 ) -> Ingested:
     """Embed what is new in one batch and store the batch durably."""
     prints = fingerprints(store, events) if prints is None else prints
-    known = store.lookup(prints)
+    numbers = store.lookup(prints)
     fresh = {
         key: whole_text(event.system, event.user)
-        for key, event, number in zip(prints, events, known, strict=True)
+        for key, event, number in zip(prints, events, numbers, strict=True)
         if number < 0
     }
     vectors = encoder.encode(list(fresh.values()))
     done = store.append(events, prints, dict(zip(fresh, vectors, strict=True)))
-    if fresh:
+    if fresh and known(store).places:
         texts = {key: (event.system, event.user) for key, event in zip(prints, events, strict=True) if key in fresh}
         place(store, store.lookup(list(texts)), list(texts.values()))
     if done.accepted:

@@ -13,10 +13,9 @@ from hashlib import blake2b
 from weakref import WeakKeyDictionary
 
 from promptsim.families.assignment import SkeletonIndex
-from promptsim.records import RELATIONS, Int64s
+from promptsim.families.groups import TEMPLATE
+from promptsim.records import Int64s
 from promptsim.store.store import Store
-
-TEMPLATE = RELATIONS.index("template")
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,6 @@ class CoUse:
 
     def pool(self, wordings: Int64s) -> Pool:
         """These wordings as groups of one, to be merged."""
-
         part = self.uses[wordings]
         used = np.flatnonzero(np.asarray(part.sum(axis=0)).ravel())
         return Pool(self, part[:, used].toarray() > 0)

@@ -31,6 +31,7 @@ from promptsim.records import (
 
 Texts = list[tuple[str, str]]
 WORDINGS = "wordings"
+UNREAD = "members_not_read_for_templates"  # the cap, as it is counted
 EVIDENCE = frozenset({WORDINGS})  # names of a family's evidence from here, besides what `commonplace` gives
 
 
@@ -103,7 +104,7 @@ def describe(
         _skeleton(cores, groups, g, ids[family[g]], templates[g].text)
         for g in np.flatnonzero(groups.skeleton >= 0).tolist()
     )
-    cuts = dict(grouping.cuts) | ({"members_not_read_for_templates": unread} if unread else {})
+    cuts = dict(grouping.cuts) | ({UNREAD: unread} if unread else {})
     return Described(families, skeletons, family, wording, len(grouping.joins), cuts)
 
 

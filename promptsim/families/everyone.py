@@ -87,21 +87,21 @@ def label_everyone(
     with progress.stage("assigning the others", total) as stage:
         parts += assigned(pieces(counted(documents, stage), seen, lambda digest: ~sampled(digest)), found, options)
     everyone = in_order(parts)
-    left = everyone.digest[everyone.label < 0]
-    second_sample = below(min(options.max_prompts / max(len(left), 1), 1.0), turn=True)
-    chosen = np.sort(everyone.prompt_no[(everyone.label < 0) & second_sample(everyone.digest)])
-    wanted = everyone.digest[(everyone.label < 0) & second_sample(everyone.digest)]
-    with progress.stage("reading what is left", len(chosen)) as stage:
-        some = counted(lambda: documents_of(chosen), stage)
-        second = read(some, options.max_tokens, lambda digest: among(digest, wanted), seen)
+    left = np.flatnonzero(everyone.label < 0)
+    sampled_again = below(min(options.max_prompts / max(len(left), 1), 1.0), turn=True)(everyone.digest[left])
+    chosen, others = everyone.digest[left[sampled_again]], everyone.digest[left[~sampled_again]]
+    numbers = np.sort(everyone.prompt_no[left[sampled_again]])
+    with progress.stage("reading what is left", len(numbers)) as stage:
+        some = counted(lambda: documents_of(numbers), stage)
+        second = read(some, options.max_tokens, lambda digest: among(digest, chosen), seen)
     with progress.stage("finding shared text in it"):
         again = discover(second, options)
-    cuts = summed(first_cuts, _cuts([second], [again]), {"prompts_left_unmined": max(len(left) - len(second), 0)})
+    cuts = summed(first_cuts, _cuts([second], [again]), {"prompts_left_unmined": len(others)})
     parts = [labelled_by(second, again, options)]
-    if len(second) < len(left):
+    if len(others):
         with progress.stage("assigning the rest", total) as stage:
-            rest = lambda digest: among(digest, left) & ~second_sample(digest)  # noqa: E731
-            parts += assigned(pieces(counted(documents, stage), seen, rest), again, options)
+            rest = pieces(counted(documents, stage), seen, lambda digest: among(digest, others))
+            parts += assigned(rest, again, options)
     late = in_order(parts)
     return Everyone(_updated(everyone, late, len(found.cores)), joined_cores(found.cores, again.cores), second, cuts)
 

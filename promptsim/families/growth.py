@@ -11,12 +11,12 @@ from dataclasses import replace
 import numpy as np
 
 from promptsim.families import commonplace
-from promptsim.families.describe import EVIDENCE, texts_of
+from promptsim.families.describe import EVIDENCE, UNREAD, texts_of
 from promptsim.families.everyone import DocumentsOf
 from promptsim.families.options import MineOptions
 from promptsim.families.spread import Spread, spread_of
 from promptsim.families.template import Template, extract
-from promptsim.records import Family, FamilySet, Incidence, Int32s, Int64s, Lineage, Members, Wording
+from promptsim.records import Bools, Family, FamilySet, Incidence, Int32s, Lineage, Members, Wording
 
 
 def grown(
@@ -24,7 +24,8 @@ def grown(
 ) -> FamilySet:
     """`previous` with the members `rows`, by prompt number; what has no member left is gone.
 
-    `family` and `wording` of the rows index the families of `previous`; `documents_of` reads prompts by number.
+    `family` and `wording` of the rows index the families of `previous`, whose own members are those that its templates
+    may have been read from; `documents_of` reads prompts by number.
     """
     first = np.cumsum([0, *(len(family.wordings) for family in previous.families)])
     group = first[rows.family] + rows.wording
@@ -37,39 +38,30 @@ def grown(
     of_row: Int32s = family.astype(np.int32)[label]
 
     wide = spread_of(rows.prompt_no, label, len(kept), incidence)
-    templates = _read_again(previous, rows, label, prompts[kept], kept, documents_of, options)
+    before = np.bincount(first[previous.members.family] + previous.members.wording, minlength=int(first[-1]))
+    more = (prompts > before) & (before < options.inspected)
+    templates, unread = _read_again(rows, label, more[kept], documents_of, options)
     known = [wording for family in previous.families for wording in family.wordings]
     wordings = [_wording(known[at], wide, i, templates.get(i)) for i, at in enumerate(kept.tolist())]
     whole = spread_of(rows.prompt_no, of_row, len(families), incidence)
     now = tuple(
-        _family(previous.families[at], tuple(wordings[starts[i] : starts[i + 1]]), whole, i)
+        _family(previous.families[at], wordings[starts[i] : starts[i + 1]], whole, i)
         for i, at in enumerate(families.tolist())
     )
     go_on = {wording.wording_id for wording in wordings}
     skeletons = tuple(skeleton for skeleton in previous.skeletons if skeleton.wording_id in go_on)
-    return FamilySet(now, replace(rows, family=of_row, wording=place[label]), skeletons, {})
+    return FamilySet(now, replace(rows, family=of_row, wording=place[label]), skeletons, unread)
 
 
 def _read_again(
-    previous: FamilySet,
-    rows: Members,
-    label: Int32s,
-    prompts: Int64s,
-    kept: Int64s,
-    documents_of: DocumentsOf,
-    options: MineOptions,
-) -> dict[int, Template]:
-    """New templates of the wordings that grew and had not been read from `inspected` members, by place in `kept`."""
-    first = np.cumsum([0, *(len(family.wordings) for family in previous.families)])
-    before = np.bincount(
-        first[previous.members.family] + previous.members.wording, minlength=int(first[-1])
-    )[kept]  # fmt: skip
-    chosen = (prompts > before) & (before < options.inspected)
+    rows: Members, label: Int32s, chosen: Bools, documents_of: DocumentsOf, options: MineOptions
+) -> tuple[dict[int, Template], dict[str, int]]:
+    """New templates of the `chosen` wordings, by number, and how many of their members were not read for them."""
     if not chosen.any():
-        return {}
+        return {}, {}
     some = np.where(chosen[label], label, np.int32(-1)).astype(np.int32)
-    texts, _ = texts_of(documents_of, rows.prompt_no, some, len(kept), options.inspected)
-    return {i: extract(texts[i]) for i in np.flatnonzero(chosen).tolist()}
+    texts, unread = texts_of(documents_of, rows.prompt_no, some, len(chosen), options.inspected)
+    return {i: extract(texts[i]) for i in np.flatnonzero(chosen).tolist()}, {UNREAD: unread} if unread else {}
 
 
 def _wording(known: Wording, wide: Spread, i: int, template: Template | None) -> Wording:

@@ -18,15 +18,15 @@ import numpy as np
 
 from promptsim.families.assignment import SkeletonIndex
 from promptsim.families.corpus import pieces
-from promptsim.families.everyone import Labelled, assigned, counted, in_order
+from promptsim.families.everyone import Labelled, assigned, counted, in_order, summed
+from promptsim.families.groups import TEMPLATE
 from promptsim.families.growth import grown
 from promptsim.families.lineage import with_lasting_ids
 from promptsim.families.mine import DEFAULTS, mine
 from promptsim.families.options import MineOptions
 from promptsim.progress import Progress, Silent
-from promptsim.records import RELATIONS, Bools, DocumentBatch, FamilySet, Floats, Incidence, Int64s, Members
+from promptsim.records import Bools, DocumentBatch, FamilySet, Floats, Incidence, Int64s, Members
 
-TEMPLATE = RELATIONS.index("template")
 LOOSE = ("exact", "near-duplicate")  # kinds of families that a template found later may explain better
 
 
@@ -57,16 +57,18 @@ def extend(
         new = counted(lambda: archive.documents(since_no=covered), stage)
         fresh = in_order(assigned(pieces(new), known, options))
     earlier = _living(previous.members, incidence, covered)
-    again, passed_over = _mined_again(previous, earlier, incidence, fresh, covered, options)
+    single, copied = _unexplained(earlier, incidence, covered, options)
+    again, passed_over = _mined_again(previous, earlier, single, copied, fresh, options)
     rest = np.union1d(again, fresh.prompt_no[fresh.label < 0])
     found = mine(
         lambda: archive.documents_of(rest), _part(incidence, rest), options=options, encode=encode, progress=progress
     )
-    found = _with_news(found, earlier, incidence, covered, options)
+    found = _with_news(found, covered, copied)
     left = np.isin(earlier.prompt_no, found.members.prompt_no)
     stayed = _joined(_rows(earlier, ~left), _as_members(previous, fresh))
     with progress.stage("counting again"):
-        old = grown(previous, stayed, incidence, archive.documents_of, options)
+        seen = replace(previous, members=earlier)  # without those that ingest put there since
+        old = grown(seen, stayed, incidence, archive.documents_of, options)
     taken = _ids(old)
     gone = np.array([family.family_id not in taken for family in previous.families], np.bool_)
     replaced = _only(previous, _rows(earlier, left & gone[earlier.family]))
@@ -74,15 +76,11 @@ def extend(
     return _together(old, found, {"earlier_prompts_not_mined_again": passed_over} if passed_over else {})
 
 
-def _with_news(
-    found: FamilySet, earlier: Members, incidence: Incidence, covered: int, options: MineOptions
-) -> FamilySet:
+def _with_news(found: FamilySet, covered: int, copied: Int64s) -> FamilySet:
     """The families with something new in them: a new prompt, or a copy that makes an earlier one a family.
 
     The others only look like families because the rest of the traffic is not there; the whole run knew better.
     """
-    numbers, senders = np.unique(incidence.prompt_no, return_counts=True)
-    copied = np.setdiff1d(numbers[senders >= options.exact_accounts], earlier.prompt_no)
     news = (found.members.prompt_no >= covered) | np.isin(found.members.prompt_no, copied)
     kept = np.zeros(len(found.families), np.bool_)
     kept[found.members.family[news]] = True
@@ -97,18 +95,22 @@ def _living(members: Members, incidence: Incidence, covered: int) -> Members:
     return _rows(members, alive[np.minimum(members.prompt_no, covered)])
 
 
+def _unexplained(earlier: Members, incidence: Incidence, covered: int, options: MineOptions) -> tuple[Int64s, Int64s]:
+    """The earlier prompts in no family, ascending, and those of them that several accounts have sent by now."""
+    senders = np.bincount(incidence.prompt_no[incidence.prompt_no < covered], minlength=covered)
+    alone = senders > 0
+    alone[earlier.prompt_no] = False
+    return np.flatnonzero(alone), np.flatnonzero(alone & (senders >= options.exact_accounts))
+
+
 def _mined_again(
-    previous: FamilySet, earlier: Members, incidence: Incidence, fresh: Labelled, covered: int, options: MineOptions
+    previous: FamilySet, earlier: Members, single: Int64s, copied: Int64s, fresh: Labelled, options: MineOptions
 ) -> tuple[Int64s, int]:
     """Earlier prompts to look at again, ascending, and how many others had no skeleton either.
 
     Those that several accounts sent by now, and the newest; a family of near-duplicates is as new as its newest member
     and goes as a whole.
     """
-    senders = np.bincount(incidence.prompt_no[incidence.prompt_no < covered], minlength=covered)
-    alone = senders > 0
-    alone[earlier.prompt_no] = False
-    single = np.flatnonzero(alone)
     loose = np.array([family.kind in LOOSE for family in previous.families], np.bool_)[earlier.family]
     newest = np.zeros(len(previous.families), np.int64)
     np.maximum.at(newest, earlier.family, earlier.prompt_no)
@@ -117,7 +119,7 @@ def _mined_again(
     room = max(options.recalled, 2 * int((fresh.label < 0).sum()))
     if len(number) > room:
         number = number[age >= np.sort(age)[-room]]
-    chosen: Int64s = np.union1d(number, single[senders[single] >= options.exact_accounts])
+    chosen: Int64s = np.union1d(number, copied)
     return chosen, len(age) - len(chosen)
 
 
@@ -182,5 +184,5 @@ def _together(old: FamilySet, found: FamilySet, passed_over: dict[str, int]) -> 
         old.families + found.families,
         _joined(old.members, shifted),
         old.skeletons + found.skeletons,
-        {**found.cuts, **passed_over},
+        summed(found.cuts, old.cuts, passed_over),
     )

@@ -25,8 +25,8 @@ Doubles = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)
-class Ties:
-    """Pairs of families (left < right) that survive the false discovery control; one row a pair."""
+class Pairs:
+    """Pairs of families with their figures, by left, then right."""
 
     left: Int64s
     right: Int64s
@@ -34,6 +34,22 @@ class Ties:
     expected: Doubles
     p_value: Doubles
     jaccard: Doubles
+
+    def only(self, keep: Bools) -> Pairs:
+        return Pairs(*(getattr(self, field.name)[keep] for field in fields(Pairs)))
+
+    @staticmethod
+    def joined(parts: Sequence[Pairs]) -> Pairs:
+        """All of them; without any, none."""
+        whole, real = np.empty(0, np.int64), np.empty(0)
+        every = (Pairs(whole, whole, whole, real, real, real), *parts)
+        return Pairs(*(np.concatenate([getattr(part, f.name) for part in every]) for f in fields(Pairs)))
+
+
+@dataclass(frozen=True, slots=True)
+class Ties(Pairs):
+    """Pairs of families (left < right) that survive the false discovery control; one row a pair."""
+
     tested: int  # pairs over which the false discovery rate is controlled
     cut_parties: int  # parties with more families than `max_degree`: left out of the products
 
@@ -129,7 +145,7 @@ def find_ties(usage: Usage, eligible: Bools, public_like: Bools, options: Networ
     families = int((sizes[eligible] > 0).sum())
     tested = families * (families - 1) // 2
     likely = [np.empty(0)]  # every p-value that may pass: the procedure ranks them all
-    found: list[_Pairs] = []
+    found: list[Pairs] = []
     for left, right, shared in meetings((matrix[~cut] if cut.any() else matrix).T.tocsr(), options.min_shared):
         expected = chance.both(sizes[left], sizes[right])
         p_value = poisson_tail(shared, expected)
@@ -140,40 +156,11 @@ def find_ties(usage: Usage, eligible: Bools, public_like: Bools, options: Networ
         # Among few families a campaign is most of what it is compared with: then nearly equal sets of users count.
         strong = (lift >= options.min_lift) & (jaccard >= needed)
         strong |= (lift >= options.firm_lift) & (jaccard >= options.firm_jaccard)
-        found.append(_Pairs(left, right, shared, expected, p_value, jaccard).only(strong & (p_value <= options.rate)))
+        found.append(Pairs(left, right, shared, expected, p_value, jaccard).only(strong & (p_value <= options.rate)))
     ranked = np.concatenate(likely)
     passed = ranked[benjamini_hochberg(ranked, options.rate, tested)]
-    pairs = _Pairs.joined(found)
+    pairs = Pairs.joined(found)
     pairs = pairs.only(pairs.p_value <= passed.max(initial=-1.0))
     return Ties(
-        left=pairs.left,
-        right=pairs.right,
-        shared=pairs.shared,
-        expected=pairs.expected,
-        p_value=pairs.p_value,
-        jaccard=pairs.jaccard,
-        tested=tested,
-        cut_parties=int(cut.sum()),
+        pairs.left, pairs.right, pairs.shared, pairs.expected, pairs.p_value, pairs.jaccard, tested, int(cut.sum())
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Pairs:
-    """Pairs of families with their figures, by left, then right."""
-
-    left: Int64s
-    right: Int64s
-    shared: Int64s
-    expected: Doubles
-    p_value: Doubles
-    jaccard: Doubles
-
-    def only(self, keep: Bools) -> _Pairs:
-        return _Pairs(*(getattr(self, field.name)[keep] for field in fields(self)))
-
-    @classmethod
-    def joined(cls, parts: Sequence[_Pairs]) -> _Pairs:
-        """All of them; without any, none."""
-        whole, real = np.empty(0, np.int64), np.empty(0)
-        empty = cls(whole, whole, whole, real, real, real)
-        return cls(*(np.concatenate([getattr(part, f.name) for part in (empty, *parts)]) for f in fields(cls)))
