@@ -150,6 +150,20 @@ def test_a_wrapper_inside_a_wrapper_is_a_family_of_its_own() -> None:
     assert label[0] != label[20]
 
 
+def test_a_short_instruction_is_not_lost_in_the_tail_that_it_shares() -> None:
+    """Four words are much beside a tail of five; beside a long instruction they are what stands in its slot."""
+    tail = "{} feel about this very film?"
+    asked = "{} How does the reviewer feel about this very film?"
+    prompts = filled(asked, 20, 1) + filled(tail, 20, 2) + strangers(100, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert len(set(label[:20])) == 1
+    assert label[0] not in {-1, *label[20:40]}
+    long = "{} Say in one sentence of your own what the people in this letter would " + tail[3:]
+    begun = long.format("How does the reviewer {}")
+    prompts = filled(long, 20, 1) + filled(begun, 10, 2) + strangers(100, 3)
+    assert len(set(groups(mined(prompts), len(prompts))[:30])) == 1
+
+
 def test_a_shared_document_is_payload_not_a_family() -> None:
     """Twelve documents under three instructions, one question each: the instructions are the families."""
     rng = random.Random(8)

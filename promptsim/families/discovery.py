@@ -61,7 +61,7 @@ def kept(narrowed: Repeats, grouped: Classes, keep: Bools, options: MineOptions)
 def without_chance(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> Classes:
     """The classes heavy enough for their prompts: a phrase of five words in five of a million prompts is chance."""
     weight = class_weights(corpus, narrowed, grouped, options)
-    return kept(narrowed, grouped, weight >= least_weight(grouped.prompts(), options), options)
+    return kept(narrowed, grouped, weight >= least_weight(grouped.prompts(), len(corpus), options), options)
 
 
 def without_payload(narrowed: Repeats, grouped: Classes, options: MineOptions) -> Classes:
@@ -107,7 +107,7 @@ def settle(
         )
         label = found_in.best
         members = np.bincount(label[label >= 0], minlength=n)
-        least = least_weight(members, options)
+        least = least_weight(members, len(corpus), options)
         stands = (members >= options.support) & (fixed.tokens >= least)
         label = np.where(np.append(stands, False)[label], label, np.int32(-1)).astype(np.int32)  # -1 is the last
     label, repaired = repair(corpus, fixed, found_in, label, stands, options)

@@ -42,9 +42,13 @@ def parents(found: Closures, stands: Bools) -> Int32s:
     return out
 
 
-def least_weight(prompts: Int64s, options: MineOptions) -> Floats:
-    """Fixed tokens that a skeleton of so many prompts needs to stand: a short one must recur often."""
-    least = options.chance + options.evidence / np.maximum(prompts, 1)
+def least_weight(prompts: Int64s, among: int, options: MineOptions) -> Floats:
+    """Fixed tokens that a skeleton of so many prompts needs to stand: a short one must recur often.
+
+    What recurs by chance is the longer the more prompts there are, as the logarithm of their number.
+    """
+    scale = min(np.log(max(among, 2)) / np.log(options.reference), 1.0)
+    least = scale * (options.chance + options.evidence / np.maximum(prompts, 1))
     result: Floats = np.maximum(options.lightest, least).astype(np.float32)
     return result
 
@@ -53,7 +57,7 @@ def standing(
     found: Closures, prompt: Int32s, skeleton: Int32s, n_prompts: int, options: MineOptions
 ) -> tuple[Bools, Int32s]:
     """Which closures stand, and the one that each prompt goes to."""
-    enough = least_weight(found.prompts, options)
+    enough = least_weight(found.prompts, n_prompts, options)
     stands = (found.weight >= enough) & (found.prompts >= options.support)
     best: Int32s = heaviest(prompt, skeleton, found.weight, stands, n_prompts)
     for _ in range(ROUNDS):
@@ -79,7 +83,7 @@ def _folded(found: Closures, direct: Int64s, parent: Int32s, options: MineOption
     has = parent >= 0
     total = np.maximum(found.prompts[parent], 1)
     extra = found.weight - np.where(has, found.weight[parent], 0)
-    little = has & (extra < options.extra)
+    little = has & (extra < np.minimum(options.extra, options.relative * found.weight[parent]))
     own = _with_small(direct, parent, little & (found.prompts < options.slice * total))
     slotted = own[parent] >= np.maximum(options.support, options.direct * total)
     fragment = has & (found.prompts < options.fragment * total) & (found.weight[parent] >= 0.5 * found.weight)

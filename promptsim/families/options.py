@@ -23,11 +23,13 @@ class MineOptions:
     consensus: float = 0.8  # share of members that must hold a shingle for it to stay in the skeleton
     rounds: int = 2  # consensus rounds: the second changes little, a third nothing
     # --- evidence
-    evidence: float = 30.0  # fixed tokens × members that a family needs: 6 tokens for 5 members, 3 for 10
+    evidence: float = 30.0  # fixed tokens × members that a family needs beyond those
     chance: float = 2.0  # fixed tokens that recur by chance
+    reference: float = 1e6  # prompts of which the two are true; among fewer, less recurs by chance
     lightest: float = 3.0  # fixed tokens below which nothing is claimed
     twin: float = 1.0  # fixed tokens, or a quarter of the parent's, by which a child must differ from it at all
     extra: float = 5.0  # fixed tokens that a child must add: less is the first words of a payload …
+    relative: float = 0.25  # … or this share of the parent's own, where that is less …
     direct: float = 0.1  # … if the parent has this share of its prompts to itself; else it is what its children share
     slice: float = 0.25  # children with a smaller share count as its own: they are what stands in its slot
     fragment: float = 0.15  # a child with a smaller share of its parent's prompts …
