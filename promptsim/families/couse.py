@@ -24,6 +24,7 @@ LEAST = 3  # accounts that use both
 LIFT = 3.0  # times as many as expected
 SHARE = 0.2  # of the accounts of the smaller one
 P_VALUE = 1e-4
+BLOCK = 8_192  # pairs of sizes worked out at once
 BUSY = 2_000  # wordings of one account; a busier one is no evidence (a gateway), and is counted
 
 Floats64 = npt.NDArray[np.float64]
@@ -58,10 +59,20 @@ class CoUse:
         return cls(uses, degrees.astype(np.float64), counts.astype(np.float64), max(total, 1.0), cuts)
 
     def expected(self, a: npt.ArrayLike, b: npt.ArrayLike) -> Floats64:
-        """λ for groups with so many accounts."""
-        chance_a = -np.expm1(-np.multiply.outer(np.asarray(a, np.float64), self.degrees) / self.total)
-        chance_b = -np.expm1(-np.multiply.outer(np.asarray(b, np.float64), self.degrees) / self.total)
-        return np.asarray((chance_a * chance_b) @ self.counts, np.float64)
+        """λ for groups with so many accounts.
+
+        It depends on the two numbers alone, and among millions of pairs few numbers are different.
+        """
+        one, other = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(b, np.float64))
+        sizes, row = np.unique(np.concatenate([one.ravel(), other.ravel()]), return_inverse=True)
+        chance = -np.expm1(-np.multiply.outer(sizes, self.degrees) / self.total)
+        left, right = np.minimum(row[: one.size], row[one.size :]), np.maximum(row[: one.size], row[one.size :])
+        pairs, back = np.unique(left * len(sizes) + right, return_inverse=True)
+        means = np.empty(len(pairs))
+        for start in range(0, len(pairs), BLOCK):
+            low, high = np.divmod(pairs[start : start + BLOCK], len(sizes))
+            means[start : start + BLOCK] = (chance[low] * chance[high]) @ self.counts
+        return means[back].reshape(one.shape)
 
     def beyond_chance(self, shared: npt.ArrayLike, a: npt.ArrayLike, b: npt.ArrayLike) -> Bools:
         """Whether `shared` accounts of `a` and `b` are more than chance brings together."""
