@@ -134,13 +134,17 @@ class Incidence:
 
 @dataclass(frozen=True, slots=True)
 class Skeleton:
-    """The fixed part of one wording, as shingle hashes: what a new prompt is matched against at ingest."""
+    """The fixed part of one wording, as shingle hashes: what a new prompt is matched against at ingest.
+
+    `worth` says how far it counts where a prompt matches several: 1, or less if most of it is a document that recurs.
+    """
 
     wording_id: str
     family_id: str
     shingles: UInt64s
     weights: Floats
     text: str
+    worth: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ class SkeletonIndex:
             weights=np.concatenate([np.empty(0, np.float32), *(s.weights for s in self.skeletons)]),
             of=np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes, dtype=np.int64)]),
             tokens=np.array([_weight(text[a:b], flags[a:b]) for a, b in pairwise(text_of.tolist())], np.float32),
+            worth=np.array([s.worth for s in self.skeletons], np.float32),
             example=np.full(len(sizes), -1, np.int64),
             text=text,
             text_of=text_of,

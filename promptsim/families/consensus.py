@@ -1,4 +1,9 @@
-"""Members of each skeleton → the shingles that most of them hold, and what they weigh. A stage of `mine`, run twice."""
+"""Members of each skeleton → the shingles that most of them hold, and what they weigh. A stage of `mine`, run twice.
+
+Where most of what members share is no fixed text (it stands in few different surroundings, or is payload), they share a
+document. Such a skeleton stands, but a prompt that has an instruction besides belongs to the instruction: its `worth`
+is low.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +16,21 @@ from promptsim.families.corpus import Corpus
 from promptsim.families.shingles import Repeats, distinct_weight
 from promptsim.records import Bools, Floats, Int32s, Int64s, UInt64s
 
+FIXED = 0.5  # share of what members have in common that is fixed text; with less it is a document
+
 
 @dataclass(frozen=True, slots=True)
 class Cores:
-    """The fixed part of skeleton i: shingles `hashes[of[i]:of[i+1]]` with their weights, `tokens[i]` fixed tokens."""
+    """The fixed part of skeleton i: shingles `hashes[of[i]:of[i+1]]` with their weights, `tokens[i]` fixed tokens.
+
+    `worth[i]` says how far those tokens count where a prompt matches several: 1, or less for a document.
+    """
 
     hashes: UInt64s
     weights: Floats
     of: Int64s
     tokens: Floats
+    worth: Floats
     example: Int64s
     text: UInt64s  # the fixed tokens of skeleton i as its example has them: `text[text_of[i]:text_of[i+1]]`
     text_of: Int64s
@@ -27,12 +38,17 @@ class Cores:
     def __len__(self) -> int:
         return len(self.tokens)
 
+    def rank(self) -> Floats:
+        """What decides between two skeletons that a prompt matches."""
+        return self.tokens * self.worth
+
 
 @njit(cache=True, nogil=True)
 def _shared(shingle, of_prompt, members, of_skeleton, df, sound, share):  # type: ignore[no-untyped-def]
     """Shingles that at least `share` of the members of each skeleton hold, and the member that holds most of them.
 
-    A shingle that is not `sound` (payload, or too few surroundings) counts only if half of its prompts are members.
+    Also which share of what members have in common is `sound`. A shingle that is not (payload, or too few surroundings)
+    counts only if half of its prompts are members.
     """
     n_shingles = len(df)
     count = np.zeros(n_shingles, np.int32)
@@ -41,6 +57,7 @@ def _shared(shingle, of_prompt, members, of_skeleton, df, sound, share):  # type
     n_skeletons = len(of_skeleton) - 1
     out = np.empty(1 << 16, np.int32)
     of = np.zeros(n_skeletons + 1, np.int64)
+    fixed = np.ones(n_skeletons, np.float32)
     example = np.full(n_skeletons, -1, np.int64)
     filled = 0
     for k in range(n_skeletons):
@@ -61,10 +78,18 @@ def _shared(shingle, of_prompt, members, of_skeleton, df, sound, share):  # type
             more = np.empty(2 * (filled + n), np.int32)
             more[:filled] = out[:filled]
             out = more
+        common = 0
+        good = 0
         for s in kept:
-            if count[s] >= need and (sound[s] or 2 * count[s] >= df[s]):
+            if count[s] < need:
+                continue
+            common += 1
+            good += sound[s]
+            if sound[s] or 2 * count[s] >= df[s]:
                 out[filled] = s
                 filled += 1
+        if common > 0:
+            fixed[k] = good / common
         most = -1
         for i in range(lo, hi):
             got = 0
@@ -77,7 +102,7 @@ def _shared(shingle, of_prompt, members, of_skeleton, df, sound, share):  # type
         for s in kept:
             count[s] = 0
         of[k + 1] = filled
-    return out[:filled].copy(), of, example
+    return out[:filled].copy(), of, example, fixed
 
 
 @njit(cache=True, nogil=True)
@@ -134,14 +159,18 @@ def cores(
     """The consensus of the prompts that carry each label 0…n-1."""
     members, of_skeleton = grouped(label, n)
     n_shingles = len(repeats.hashes)
-    kept, of, example = _shared(repeats.shingle, repeats.of_prompt, members, of_skeleton, repeats.df(), sound, share)
+    kept, of, example, fixed = _shared(
+        repeats.shingle, repeats.of_prompt, members, of_skeleton, repeats.df(), sound, share
+    )
     longest = int((corpus.bounds[2::2] - corpus.bounds[:-1:2]).max(initial=0))
     tokens, text, text_of = _fixed_tokens(
         corpus.tokens, corpus.flags, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds,
         kept, of, example, n_shingles, k, anchored, longest,
     )  # fmt: skip
     weights = np.where(repeats.kinds[kept] == 0, 1.0, 0.5).astype(np.float32)
-    return Cores(repeats.hashes[kept], weights, of, tokens, example, text, text_of)
+
+    worth = (np.minimum(fixed / FIXED, 1.0) ** 2).astype(np.float32)
+    return Cores(repeats.hashes[kept], weights, of, tokens, worth, example, text, text_of)
 
 
 def joined_cores(one: Cores, two: Cores) -> Cores:
@@ -151,6 +180,7 @@ def joined_cores(one: Cores, two: Cores) -> Cores:
         np.concatenate([one.weights, two.weights]),
         np.concatenate([one.of, two.of[1:] + one.of[-1]]),
         np.concatenate([one.tokens, two.tokens]),
+        np.concatenate([one.worth, two.worth]),
         np.concatenate([one.example, two.example]),
         np.concatenate([one.text, two.text]),
         np.concatenate([one.text_of, two.text_of[1:] + one.text_of[-1]]),

@@ -129,8 +129,11 @@ def tokenised(texts: Sequence[str], limit: int) -> tuple[UInt64s, UInt8s, Int64s
 def _gather(tokens, flags, bounds, order):  # type: ignore[no-untyped-def]
     """Tokens of the prompts in `order`."""
     out_bounds = np.zeros(2 * len(order) + 1, np.int64)
-    out_tokens = np.empty(len(tokens), np.uint64)
-    out_flags = np.empty(len(tokens), np.uint8)
+    size = 0
+    for row in order:
+        size += bounds[2 * row + 2] - bounds[2 * row]
+    out_tokens = np.empty(size, np.uint64)
+    out_flags = np.empty(size, np.uint8)
     filled = 0
     for rank in range(len(order)):
         row = order[rank]
@@ -140,7 +143,13 @@ def _gather(tokens, flags, bounds, order):  # type: ignore[no-untyped-def]
         out_bounds[2 * rank + 1] = filled + mid - lo
         filled += hi - lo
         out_bounds[2 * rank + 2] = filled
-    return out_tokens[:filled], out_flags[:filled], out_bounds
+    return out_tokens, out_flags, out_bounds
+
+
+def rows_of(corpus: Corpus, rows: Int64s) -> Corpus:
+    """Some prompts of a corpus, in the order given."""
+    tokens, flags, bounds = _gather(corpus.tokens, corpus.flags, corpus.bounds, rows)
+    return Corpus(corpus.prompt_no[rows], corpus.digest[rows], tokens, flags, bounds, 0)
 
 
 def pieces(

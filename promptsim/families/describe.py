@@ -126,8 +126,10 @@ def _numbered(grouping: Grouping, wide: Spread) -> tuple[Int32s, Int32s, list[li
 
 
 def _skeleton(cores: Cores, groups: Groups, g: int, family_id: str, text: str) -> Skeleton:
-    part = slice(cores.of[groups.skeleton[g]], cores.of[groups.skeleton[g] + 1])
-    return Skeleton(identity("w_", groups.key[g]), family_id, cores.hashes[part], cores.weights[part], text)
+    at = groups.skeleton[g]
+    part = slice(cores.of[at], cores.of[at + 1])
+    wording_id = identity("w_", groups.key[g])
+    return Skeleton(wording_id, family_id, cores.hashes[part], cores.weights[part], text, float(cores.worth[at]))
 
 
 def _family(parts: list[int], groups: Groups, templates: list[Template], wide: Spread, grouping: Grouping) -> Family:

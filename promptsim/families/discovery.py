@@ -11,7 +11,7 @@ import numpy as np
 
 from promptsim.families.atoms import Classes, classes, holders
 from promptsim.families.consensus import Cores, cores
-from promptsim.families.corpus import Corpus
+from promptsim.families.corpus import Corpus, rows_of
 from promptsim.families.hierarchy import least_weight, standing
 from promptsim.families.options import MineOptions
 from promptsim.families.payload import is_payload
@@ -20,7 +20,7 @@ from promptsim.families.repair import repair
 from promptsim.families.shingles import PLAIN, Repeats, drop, repeats
 from promptsim.families.skeletons import class_weights, closures, match
 from promptsim.families.support import distinct_residuals
-from promptsim.records import Bools, Int32s
+from promptsim.records import Bools, Floats, Int32s
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,16 +39,48 @@ class Discovery:
 def discover(corpus: Corpus, options: MineOptions) -> Discovery:
     """Find the fixed texts of a corpus and assign its prompts to them."""
     found = repeats(corpus, options.shingle, options.anchored, options.support)
+    first = _search(corpus, found, options)
+    label, sound = first.label, first.sound
+    hidden = np.flatnonzero((label < 0) & _holding(found, first.payload))
+    if len(hidden) >= options.support:
+        behind = rows_of(corpus, hidden)
+        again = repeats(behind, options.shingle, options.anchored, options.support)
+        again = drop(again, ~np.isin(again.hashes, found.hashes[first.payload]))
+        more = _search(behind, again, options)
+        label, sound = label.copy(), sound | np.isin(found.hashes, again.hashes[more.sound])
+        label[hidden] = np.where(more.label >= 0, more.label + label.max(initial=-1) + 1, -1)
+    return settle(corpus, found, sound, label, options, first.cut)
+
+
+@dataclass(frozen=True, slots=True)
+class _Search:
+    """Each prompt's closure (-1: none), which shingles may be fixed text, and which are payload."""
+
+    label: Int32s
+    sound: Bools
+    payload: Bools
+    cut: int
+
+
+def _search(corpus: Corpus, found: Repeats, options: MineOptions) -> _Search:
     distinct = distinct_residuals(corpus, found, options.shingle, options.anchored)
     diverse = distinct >= options.support
     narrowed = drop(found, diverse)
     grouped = classes(narrowed, distinct[diverse], corpus.digest, options.link, options.present, options.max_classes)
-    grouped = without_chance(corpus, narrowed, grouped, options)
-    grouped = without_payload(narrowed, grouped, options)
-    label, cut = first_labels(corpus, narrowed, grouped, options)
-    sound = np.zeros(len(found.hashes), np.bool_)
-    sound[np.flatnonzero(diverse)[grouped.of_shingle >= 0]] = True
-    return settle(corpus, found, sound, label, options, grouped.cut_classes + cut)
+    heavy = without_chance(corpus, narrowed, grouped, options)
+    fixed = without_payload(corpus, narrowed, heavy, options)
+    label, cut = first_labels(corpus, narrowed, fixed, options)
+    sound, payload = np.zeros(len(found.hashes), np.bool_), np.zeros(len(found.hashes), np.bool_)
+    sound[np.flatnonzero(diverse)[fixed.of_shingle >= 0]] = True
+    payload[np.flatnonzero(diverse)[(heavy.of_shingle >= 0) & (fixed.of_shingle < 0)]] = True
+    return _Search(label, sound, payload, grouped.cut_classes + cut)
+
+
+def _holding(found: Repeats, some: Bools) -> Bools:
+    """Which prompts hold at least one of some shingles."""
+    held = np.concatenate([np.zeros(1, np.int64), np.cumsum(some[found.shingle])])
+    result: Bools = np.diff(held[found.of_prompt]) > 0
+    return result
 
 
 def kept(narrowed: Repeats, grouped: Classes, keep: Bools, options: MineOptions) -> Classes:
@@ -64,14 +96,22 @@ def without_chance(corpus: Corpus, narrowed: Repeats, grouped: Classes, options:
     return kept(narrowed, grouped, weight >= least_weight(grouped.prompts(), len(corpus), options), options)
 
 
-def without_payload(narrowed: Repeats, grouped: Classes, options: MineOptions) -> Classes:
+def without_payload(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> Classes:
     """The classes that are not payload; what is left may show more of it."""
     for _ in range(options.payload_rounds):
-        payload = is_payload(grouped, edged(narrowed, grouped), options)
+        payload = is_payload(grouped, edged(narrowed, grouped), bulk(corpus, grouped, options), options)
         if not payload.any():
             break
         grouped = kept(narrowed, grouped, ~payload, options)
     return grouped
+
+
+def bulk(corpus: Corpus, grouped: Classes, options: MineOptions) -> Floats:
+    """Which share of the tokens of a class's prompts the class is, about."""
+    length = np.repeat(corpus.bounds[2::2] - corpus.bounds[:-1:2], np.diff(grouped.of_prompt))
+    total = np.bincount(grouped.held, weights=length, minlength=len(grouped))
+    share: Floats = ((grouped.size + options.shingle - 1) * grouped.prompts() / np.maximum(total, 1)).astype(np.float32)
+    return share
 
 
 def edged(narrowed: Repeats, grouped: Classes) -> Bools:

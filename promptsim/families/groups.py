@@ -9,11 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from promptsim.families.commonplace import commonplace
 from promptsim.families.discovery import compact
 from promptsim.families.everyone import Everyone, Labelled
 from promptsim.families.neighbours import near_duplicates
 from promptsim.families.options import MineOptions
-from promptsim.records import RELATIONS, Floats, Incidence, Int32s, Int64s, UInt8s, UInt64s
+from promptsim.families.spread import spread_of
+from promptsim.records import RELATIONS, Bools, Floats, Incidence, Int32s, Int64s, UInt8s, UInt64s
 
 EXACT, NEAR, TEMPLATE, PARAPHRASE = (RELATIONS.index(r) for r in ("exact", "near-duplicate", "template", "paraphrase"))
 
@@ -54,9 +56,12 @@ def group(everyone: Everyone, incidence: Incidence, options: MineOptions) -> tup
     left = np.flatnonzero(label[row] < 0)
     near, skipped = near_duplicates(corpus, left, options)
     alone = np.setdiff1d(np.flatnonzero(label < 0), row[left[near >= 0]])
+    copied = _copies(labelled, alone, incidence, options.exact_accounts)
+    plain = _commonplace(labelled.prompt_no, label, cores.tokens[used], incidence, options)
+    copied = np.union1d(copied, _copies(labelled, np.flatnonzero(plain[label]), incidence, options.copied_accounts))
     for kind, members, own in (
         (NEAR, row[left[near >= 0]], near[near >= 0]),
-        (EXACT, *_copies(labelled, alone, incidence, options)),
+        (EXACT, copied, np.arange(len(copied), dtype=np.int32)),
     ):
         count = int(own.max(initial=-1)) + 1
         label[members] = own + len(keys)
@@ -75,9 +80,16 @@ def group(everyone: Everyone, incidence: Incidence, options: MineOptions) -> tup
     return groups, skipped
 
 
-def _copies(labelled: Labelled, left: Int64s, incidence: Incidence, options: MineOptions) -> tuple[Int64s, Int32s]:
-    """Prompts that several accounts sent, each a group of its own."""
-    numbers = labelled.prompt_no[left]
+def _copies(labelled: Labelled, some: Int64s, incidence: Incidence, least: int) -> Int64s:
+    """Those of some prompts that at least so many accounts sent."""
+    numbers = labelled.prompt_no[some]
     accounts = np.searchsorted(incidence.prompt_no, numbers, "right") - np.searchsorted(incidence.prompt_no, numbers)
-    copied = left[accounts >= options.exact_accounts]
-    return copied, np.arange(len(copied), dtype=np.int32)
+    return some[accounts >= least]
+
+
+def _commonplace(prompt_no: Int64s, label: Int32s, weight: Floats, incidence: Incidence, options: MineOptions) -> Bools:
+    """Which labels are of a fixed text that anyone writes; the last, for label -1, is not."""
+    wide = spread_of(prompt_no, label, len(weight), incidence)
+    senders = np.diff(wide.of)
+    values = [commonplace(*of) for of in zip(weight.tolist(), wide.events.tolist(), senders.tolist(), strict=True)]
+    return np.append(np.array(values) >= options.swallows, False)

@@ -15,7 +15,7 @@ from promptsim.families.everyone import DocumentsOf, label_everyone
 from promptsim.families.groups import group
 from promptsim.families.lineage import with_lasting_ids
 from promptsim.families.options import MineOptions
-from promptsim.families.spread import spread
+from promptsim.families.spread import spread_of
 from promptsim.progress import Progress, Silent
 from promptsim.records import DocumentBatch, FamilySet, Floats, Incidence
 
@@ -44,7 +44,7 @@ def mine(
     everyone = label_everyone(documents, some, total, options, progress)
     with progress.stage("finding near-duplicates"):
         groups, skipped = group(everyone, incidence, options)
-        wide = spread(groups, incidence)
+        wide = spread_of(groups.prompt_no, groups.label, len(groups), incidence)
     described = describe(some, groups, everyone.cores, wide, encode, options, progress)
     cuts = everyone.cuts | {"long_pairs_not_compared": skipped} | described.cuts
     result = FamilySet(

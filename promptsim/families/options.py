@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RULES = "1"  # of mining: families found by other rules are not extended but mined anew
+RULES = "2"  # of mining: families found by other rules are not extended but mined anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +48,8 @@ class MineOptions:
     payload_distinct: float = 0.5
     payload_shortest: int = 2
     payload_phrase: int = 6  # shingles (ten tokens) from which even text within a line is no mere turn of phrase
+    payload_own: float = 0.8  # distinct surroundings for each prompt from which it is a template …
+    payload_bulk: float = 0.5  # … unless it is so much of its prompts
     payload_poor: float = 0.0
     payload_rounds: int = 2
     # --- near-duplicates: what no skeleton explains
@@ -55,6 +57,8 @@ class MineOptions:
     max_near: int = 4_000  # tokens of a prompt that is compared
     # --- exact copies
     exact_accounts: int = 2  # accounts that sent one text which is in no other family
+    copied_accounts: int = 3  # … and that sent one text of a family so commonplace …
+    swallows: float = 0.7  # … (six fixed tokens): what they have in common is that text
     # --- commonplace
     commonplace: float = 0.5  # from here a fixed text joins no other wording
     # --- bounds: each is counted in `cuts` when it bites

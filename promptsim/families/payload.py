@@ -12,7 +12,7 @@ from numba import njit
 from promptsim.families.atoms import Classes
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import Pairs, pairs
-from promptsim.records import Bools, Int64s
+from promptsim.records import Bools, Floats, Int64s
 
 
 @njit(cache=True, nogil=True)
@@ -40,11 +40,13 @@ def _coverage(classes: Classes, met: Pairs, partner: Bools) -> tuple[Int64s, np.
     return np.diff(of), covered / np.maximum(met.n, 1)
 
 
-def is_payload(classes: Classes, edged: Bools, options: MineOptions) -> Bools:
+def is_payload(classes: Classes, edged: Bools, bulk: Floats, options: MineOptions) -> Bools:
     """True for classes that stand beside several instructions rather than being one.
 
     `edged` marks classes that stand at a line's start or end. Instructions do; a short one that does not is a turn of
-    phrase in many payloads, and a template is not payload for standing beside those.
+    phrase in many payloads, and a template is not payload for standing beside those. `bulk` is the share of a class in
+    the tokens of its prompts: a document is most of them, or it is always asked the same; what is a small part, with
+    other text in each prompt, is a template.
     """
     met = pairs(classes, options.max_pairs)
     if not len(met.one):
@@ -58,6 +60,7 @@ def is_payload(classes: Classes, edged: Bools, options: MineOptions) -> Bools:
     partners, cover = _coverage(classes, met, apart & shorter)
     grid = (partners >= options.payload_partners) & (cover >= options.payload_cover)
     grid |= (partners > options.payload_partners) & (cover >= options.payload_cover_many)
+    grid &= (distinct < options.payload_own * met.n) | (bulk >= options.payload_bulk)
     wide = size[met.other] >= options.payload_shortest
     wider = (
         wide & (share >= 0.04) & (share <= options.payload_overlap) & (distinct[met.other] >= 1.2 * distinct[met.one])

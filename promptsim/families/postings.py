@@ -28,15 +28,16 @@ class Postings:
     skeleton: Int32s
     weight: Floats
     total: Floats  # of each skeleton's shingles
-    rank: Floats  # fixed tokens of each skeleton: what decides between two that match
+    rank: Floats  # of each skeleton: what decides between two that match
     cut: int
 
 
 def build(cores: Cores) -> Postings:
     """The inverted index of some skeletons' shingles."""
     n = len(cores)
+    rank = cores.rank()
     skeleton = np.repeat(np.arange(n, dtype=np.int32), np.diff(cores.of))
-    order = np.lexsort((skeleton, -cores.tokens[skeleton], cores.hashes))
+    order = np.lexsort((skeleton, -rank[skeleton], cores.hashes))
     hashes = cores.hashes[order]
     keys, start, size = np.unique(hashes, return_index=True, return_counts=True)
     place = np.arange(len(hashes)) - np.repeat(start, size)
@@ -46,7 +47,7 @@ def build(cores: Cores) -> Postings:
     total = np.bincount(skeleton[order], weights=cores.weights[order], minlength=n).astype(np.float32)
     table = _table(keys, max(4, int(np.ceil(np.log2(4 * len(keys) + 1)))))
     cut = int((~kept).sum())
-    return Postings(table, keys, of, skeleton[order], cores.weights[order], total, cores.tokens, cut)
+    return Postings(table, keys, of, skeleton[order], cores.weights[order], total, rank, cut)
 
 
 @njit(cache=True, nogil=True)

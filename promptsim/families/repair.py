@@ -47,14 +47,14 @@ def repair(
     Tried are prompts without a skeleton, or with one that says less than what they hold of another.
     """
     near = found.nearest
-    tokens = np.append(fixed.tokens, np.float32(0))  # of label -1: none
+    rank = np.append(fixed.rank(), np.float32(0))  # of label -1: none
     tried = (near != label) & np.append(stands, False)[near] & (found.near_share >= options.doubt)
-    chosen = np.flatnonzero(tried & (found.near_share * tokens[near] > tokens[label]))
+    chosen = np.flatnonzero(tried & (found.near_share * rank[near] > rank[label]))
     held: Floats = _aligned(
         corpus.tokens, corpus.bounds, chosen, near[chosen], fixed.text, fixed.text_of, options.max_aligned
     )
-    weight = held * tokens[near[chosen]]
-    enough = (held >= options.aligned) & (weight >= options.aligned_weight) & (weight > tokens[label[chosen]])
+    enough = (held >= options.aligned) & (held * fixed.tokens[near[chosen]] >= options.aligned_weight)
+    enough &= held * rank[near[chosen]] > rank[label[chosen]]
     good = chosen[enough]
     label = label.copy()
     label[good] = near[good]

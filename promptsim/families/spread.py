@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from promptsim.families.groups import Groups
 from promptsim.records import Incidence, Int32s, Int64s
 
 
@@ -23,11 +22,6 @@ class Spread:
 
     def senders(self, g: int) -> Int32s:
         return self.accounts[self.of[g] : self.of[g + 1]]
-
-
-def spread(groups: Groups, incidence: Incidence) -> Spread:
-    """Join the groups with the incidence."""
-    return spread_of(groups.prompt_no, groups.label, len(groups), incidence)
 
 
 def spread_of(prompt_no: Int64s, label: Int32s, n: int, incidence: Incidence) -> Spread:

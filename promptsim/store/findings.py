@@ -74,7 +74,7 @@ class Findings(Memberships, Runs):
 
     def skeletons(self) -> list[Skeleton]:
         """What new prompts are matched against."""
-        sql = "SELECT wording_id, family_id, shingles, weights, text FROM skeletons ORDER BY position"
+        sql = "SELECT wording_id, family_id, shingles, weights, text, worth FROM skeletons ORDER BY position"
         return [rows.skeleton_from_row(row) for row in self._all(sql, ())]
 
     def networks(self, *, flagged: bool | None = None, limit: int | None = None, offset: int = 0) -> list[Network]:
@@ -127,7 +127,7 @@ def _write_families(connection: Connection, found: FamilySet, networks: NetworkS
         ((number, *rows.family_to_row(family)) for number, family in enumerate(whole)),
     )
     connection.executemany(
-        "INSERT INTO skeletons VALUES (?, ?, ?, ?, ?, ?)",
+        "INSERT INTO skeletons VALUES (?, ?, ?, ?, ?, ?, ?)",
         ((number, *rows.skeleton_to_row(skeleton)) for number, skeleton in enumerate(found.skeletons)),
     )
 

@@ -14,7 +14,7 @@ from sqlite_utils.migrations import Migrations
 from promptsim.errors import HomeError
 from promptsim.store.database import Connection
 from promptsim.store.home import Home
-from promptsim.store.schema import ACCESS, ENFORCEMENT, EVENTS, FINDINGS, REVIEW
+from promptsim.store.schema import ACCESS, ENFORCEMENT, EVENTS, FINDINGS, REVIEW, WORTH
 
 SET_NAME = "promptsim"
 migrations = Migrations(SET_NAME)
@@ -47,6 +47,14 @@ def _enforcement(db: Any) -> None:
 
 
 migrations(name="0003-enforcement")(_enforcement)
+
+
+def _worth(db: Any) -> None:
+    for statement in _statements(WORTH):
+        db.execute(statement)
+
+
+migrations(name="0004-worth-of-skeletons")(_worth)
 
 
 def _statements(script: str) -> list[str]:

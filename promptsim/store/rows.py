@@ -165,11 +165,11 @@ def network_from_row(row: Row) -> Network:
 def skeleton_to_row(skeleton: Skeleton) -> Row:
     shingles = skeleton.shingles.astype("<u8", copy=False).tobytes()
     weights = skeleton.weights.astype("<f4", copy=False).tobytes()
-    return (skeleton.wording_id, skeleton.family_id, shingles, weights, skeleton.text)
+    return (skeleton.wording_id, skeleton.family_id, shingles, weights, skeleton.text, skeleton.worth)
 
 
 def skeleton_from_row(row: Row) -> Skeleton:
-    return Skeleton(row[0], row[1], np.frombuffer(row[2], "<u8"), np.frombuffer(row[3], "<f4"), row[4])
+    return Skeleton(row[0], row[1], np.frombuffer(row[2], "<u8"), np.frombuffer(row[3], "<f4"), row[4], row[5])
 
 
 def run_to_row(run: Run) -> Row:

@@ -151,3 +151,7 @@ CREATE TRIGGER audit_is_not_changed BEFORE UPDATE ON audit
 CREATE TRIGGER audit_is_not_deleted BEFORE DELETE ON audit
   BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END;
 """
+
+WORTH = """
+ALTER TABLE skeletons ADD COLUMN worth REAL NOT NULL DEFAULT 1.0; -- how far it counts beside another: see records
+"""
