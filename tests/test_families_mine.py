@@ -181,6 +181,82 @@ def test_a_shared_document_is_payload_not_a_family() -> None:
     assert len({part[0] for part in parts}) == 3
 
 
+def test_an_instruction_is_found_behind_documents_that_recur_more_often_than_it_does() -> None:
+    """Ten documents, asked much under three instructions; the fourth is sent once with each and adds nothing."""
+    rng = random.Random(8)
+    documents = [payload(rng, 60) for _ in range(10)]
+    frames = [
+        "Read the passage and answer the question that follows it truthfully.\n{}\nQuestion: {}",
+        "{}\nUsing only what is written above, say in one sentence: {}",
+        "Here is something I found online, please help me with it today:\n{}\nWhat I want to know is {}",
+    ]
+    prompts = [f"Suggest a good title for the following film plot: {document}" for document in documents]
+    prompts += [f.format(d, payload(rng, 7)) for f in frames for d in documents for _ in range(4)]
+    prompts += strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert len(set(label[:10])) == 1
+    assert label[0] not in {-1, *label[10:]}
+
+
+def test_a_template_that_is_asked_the_same_questions_is_not_their_payload() -> None:
+    """The questions stand in other prompts too; the long instruction has a passage of its own in every prompt."""
+    rng = random.Random(9)
+    rules = (
+        "Use the following pieces of context to answer the question at the end. If you don't know the answer, say so.\n"
+    )
+    questions = [
+        "How does {} connect to all the rest of it?",
+        "What does {} mean in this very context?",
+        "Who is being talked about when it says {}?",
+        "Can you unpack the bit with {} for me, please?",
+    ]
+    asked = [f"{rules}{payload(rng, 80)}\n{q.format(payload(rng, 1))}" for q in questions for _ in range(12)]
+    alone = [f"{payload(rng, 40)}\n{q.format(payload(rng, 1))}" for q in questions for _ in range(40)]
+    prompts = asked + alone + strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert len(set(label[:48])) == 1
+    assert label[0] not in {-1, *label[48:]}
+
+
+def test_a_document_does_not_take_the_prompts_of_an_instruction() -> None:
+    """Two of its phrases recur elsewhere and make it a skeleton; it has what no instruction claims, and only that."""
+    rng = random.Random(10)
+    phrases = ["by the old harbour this morning", "as if nobody had ever come"]
+    document = f"{payload(rng, 60)} {phrases[0]} {payload(rng, 60)} {phrases[1]} {payload(rng, 60)}"
+    short = ["{}\nIn short:", "Shorten: {}", "{}\nSo:", "Main point: {}", "{}\nSummary:"]
+    frames = [
+        "How would you say all that in few words? {}",
+        "Boil this down to one idea for me: {}",
+        "{}\nGiven the text above, write one sentence.",
+        "{}\nWhat is the mood of this piece?",
+        "Please give me an extremely short abstract: {}",
+    ]
+    prompts = [f.format(payload(rng, 30)) for f in frames for _ in range(30)]
+    prompts += [f.format(document) for f in (*frames, *short)]
+    prompts += [f.format(payload(rng, 30)) for f in short for _ in range(12)]
+    prompts += [f.format(f"{payload(rng, 12)} {phrase} {payload(rng, 12)}") for phrase in phrases for f in frames]
+    prompts += strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert label[150:155] == [label[30 * i] for i in range(5)]
+    assert len({label[30 * i] for i in range(5)} - {-1}) == 5
+    assert len(set(label[155:160])) == 1
+    assert label[155] not in {-1, *label[150:155]}
+
+
+def test_what_several_accounts_copy_is_a_family_inside_one_that_says_nothing() -> None:
+    prompts = [f"How do you {payload(random.Random(i), 2)} a boat?" for i in range(30)]
+    senders = [[i] for i in range(30)]
+    senders[7] = [7, 40, 41]
+    found = mined(prompts + strangers(20, 3), senders + [[50 + i] for i in range(20)])
+    kinds = {family.kind: (family.template, family.account_count) for family in found.families}
+    assert kinds["exact"] == (prompts[7], 3)
+    assert kinds["template"][1] == 29
+    senders[7] = [7, 40]
+    assert [f.kind for f in mined(prompts + strangers(20, 3), senders + [[50 + i] for i in range(20)]).families] == [
+        "template"
+    ]
+
+
 def test_exact_copies_of_several_accounts_are_a_family_and_lone_prompts_are_not() -> None:
     prompts = ["How long does it take to sail from the old harbour to the lighthouse in March?", *strangers(20, 3)]
     found = mined(prompts, [[1, 2, 3], *([[10 + i] for i in range(20)])])
