@@ -1,6 +1,7 @@
 """Mine families in labelled prompts and say how well they agree with the labels.
 
-    scripts/evaluate FILE [--background FILE --take N] [--split FIELD] [--join auto|none|FILE] [--model NAME] [--json]
+    scripts/evaluate FILE [--background FILE --take N] [--split FIELD] [--join auto|none|FILE] [--fill SIZES]
+                          [--model NAME] [--json]
 
 FILE is JSON lines, plain or gzipped, with "text" (or "messages") and "label" (null or absent: a stranger); "account_id"
 is used if it is there, else each line is an account of its own. docs/evaluation.md says what the figures mean.
@@ -14,12 +15,15 @@ import argparse
 import gzip
 import hashlib
 import json
+import random
+import re
 import resource
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -34,6 +38,7 @@ from promptsim.text.tokens import NUMBER, WORD
 
 BATCH = 50_000
 SHOWN = 96  # members of a label read for its fixed text, where labels are joined
+SHORTEST = 4  # tokens of fixed text of a template that is filled anew
 SAME_TEXT = 0.95  # of the words of two labels' fixed texts stand in one alignment: they are one label
 
 
@@ -52,14 +57,21 @@ def main() -> int:
     if not lines:
         print(f"{options.file}: no lines with text", file=sys.stderr)
         return 2
-    others = sampled(list(read(options.background, None, labelled=False)), options.take) if options.background else []
+    strangers = sampled(list(read(options.background, None, labelled=False)) if options.background else [], None)
+    others, unused = strangers[: options.take], strangers[len(strangers[: options.take]) :]
     names = joined_labels(lines, options.join)
     encode = encoder(options.model)
-    reports = [evaluated(part, chosen, others, names, encode) for part, chosen in parts(lines, options.split)]
+    if options.fill and not unused:
+        print("--fill takes text of strangers that --take leaves: give --background and --take", file=sys.stderr)
+        return 2
+    chosen = filled(lines, names, unused, options.fill) if options.fill else parts(lines, options.split)
+    reports = [evaluated(part, some, others, names, encode) for part, some in chosen]
     if options.json:
         print(json.dumps({"file": options.file.name, "join": options.join, "parts": reports}, indent=1))
     else:
         print("\n\n".join(table(report) for report in reports))
+        if options.fill:
+            print("\n" + all_draws(reports))
     return 0
 
 
@@ -71,6 +83,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--split", metavar="FIELD", help="also evaluate two halves apart, by the values of this field")
     parser.add_argument("--join", default="auto", help="labels with one fixed text are one: auto (default), none, or a "
                         "file with the labels of one group a line, separated by tabs")  # fmt: skip
+    parser.add_argument("--fill", type=sizes, metavar="SIZES", help="instead of the lines mine each label's template, "
+                        "filled with text of strangers: 5,8,20 times in turn, every label once with each")  # fmt: skip
     parser.add_argument("--model", help="sentence-transformers model for the second level (default: the first only)")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
@@ -111,6 +125,66 @@ def parts(lines: list[Line], field: str | None) -> list[tuple[str, list[Line]]]:
         out.append((f"first half by {field}", [line for line in lines if line.part in first]))
         out.append((f"second half by {field}", [line for line in lines if line.part not in first]))
     return out
+
+
+# ---------------------------------------------------------------- templates filled anew
+def sizes(text: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in text.split(","))
+
+
+def filled(
+    lines: Sequence[Line], names: Mapping[str, str], strangers: Sequence[Line], counts: tuple[int, ...]
+) -> Iterator[tuple[str, list[Line]]]:
+    """Prompts made from the labels' templates and one to four sentences of strangers in each slot: nothing is shared
+    but the template. Templates of four words and more; in draw k label i has the size i + k, in turn.
+    """
+    templates = {}
+    for name in sorted(set(names.values())):
+        text = extract(members_of(lines, names, name), sample=SHOWN).text
+        if "{1}" in text and len(sequences([fixed_text(text)]).hashes) >= SHORTEST:
+            templates[name] = text
+    for draw in range(len(counts)):
+        yield f"filled, draw {draw + 1}", drawn(templates, strangers, counts[draw:] + counts[:draw], draw)
+
+
+def drawn(
+    templates: Mapping[str, str], strangers: Sequence[Line], counts: Sequence[int], seed: int
+) -> list[Line]:
+    rng = random.Random(seed)
+    made = []
+    for i, (name, template) in enumerate(templates.items()):
+        for j in range(counts[i % len(counts)]):
+            text = re.sub(r"\{\d+\}", lambda _: sentences(rng, strangers), template)
+            made.append(Line("", canonical(text.replace("{{", "{").replace("}}", "}")), name, f"{name}:{j}", ""))
+    return made
+
+
+def members_of(lines: Sequence[Line], names: Mapping[str, str], name: str) -> list[tuple[str, str]]:
+    some = sampled([line for line in lines if line.label is not None and names[line.label] == name], SHOWN)
+    return [(line.system, line.user) for line in some]
+
+
+def sentences(rng: random.Random, strangers: Sequence[Line]) -> str:
+    """One to four sentences in a row of a stranger's prompt, braces doubled as in a template."""
+    while True:
+        parts = re.split(r"(?<=[.!?])\s+", rng.choice(strangers).user)
+        first = rng.randrange(len(parts))
+        text = " ".join(parts[first : first + rng.randint(1, 4)]).strip()
+        if 15 < len(text) < 600:
+            return text.replace("{", "{{").replace("}", "}}")
+
+
+def all_draws(reports: Sequence[Mapping[str, Any]]) -> str:
+    """How many labels of each size were found in all draws together."""
+    total: dict[int, list[int]] = {}
+    for report in reports:
+        for row in report["found_by_size"]:
+            mine = total.setdefault(row["least"], [0, 0])
+            mine[0] += row["found"]
+            mine[1] += row["labels"]
+    parts = [f"{least}: {found}/{of} ({found / of:.2f})" for least, (found, of) in total.items() if of]
+    mean = sum(report["bcubed"]["f1"] for report in reports) / len(reports)
+    return f"all draws: B-cubed F1 {mean:.3f}; found by least size {', '.join(parts)}"
 
 
 def encoder(model: str | None) -> Encode | None:

@@ -171,3 +171,22 @@ def test_the_script_mines_scores_and_prints_one_document(tmp_path: Path) -> None
     assert whole["bcubed"]["f1"] > 0.95
     assert whole["identical_texts"]["split"] == 0
     assert sum(part["labels"] for part in report["parts"][1:]) == 3
+
+
+def test_the_script_fills_the_templates_of_labels_anew(tmp_path: Path) -> None:
+    path, others = tmp_path / "labelled.jsonl", tmp_path / "others.jsonl"
+    rows = labelled_lines(np.random.default_rng(1))
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows if "label" in row), encoding="utf-8")
+    others.write_text("".join(json.dumps(row) + "\n" for row in rows if "label" not in row), encoding="utf-8")
+    call = [sys.executable, str(ROOT / "scripts" / "evaluate.py"), str(path), "--background", str(others)]
+    done = subprocess.run(
+        [*call, "--take", "20", "--fill", "8,20", "--json"], capture_output=True, text=True, check=True
+    )
+    parts = json.loads(done.stdout)["parts"]
+    assert [part["part"] for part in parts] == ["filled, draw 1", "filled, draw 2"]
+    assert [part["prompts"] for part in parts] == [28, 28]  # of two labels, one with 8 and one with 20
+    assert [[c["labels"] for c in part["found_by_size"]] for part in parts] == [[0, 1, 0, 1, 0, 0]] * 2
+    assert all(part["bcubed"]["f1"] == 1.0 for part in parts)
+    failed = subprocess.run([*call, "--fill", "8"], capture_output=True, text=True, check=False)
+    assert failed.returncode == 2
+    assert "--take" in failed.stderr
