@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from promptsim.networks import couse
 from promptsim.networks.communities import find_communities
 from promptsim.networks.couse import ChanceOfBoth, Ties, benjamini_hochberg, poisson_tail
 from promptsim.networks.options import NetworkOptions
@@ -18,8 +19,18 @@ from promptsim.networks.usage import measure_usage
 def test_the_model_reproduces_every_degree_and_size() -> None:
     degrees, sizes = np.repeat([1, 2, 3, 5], 20), np.repeat([5, 10, 30, 65], 2)
     chance = ChanceOfBoth(degrees, sizes)
-    used = chance._users(chance._of_size(np.array([5, 10, 30, 65])))
+    used = [chance.at_least([size], 1) for size in (5, 10, 30, 65)]
     assert used == pytest.approx([5, 10, 30, 65], rel=0.01)
+
+
+def test_a_table_of_all_sizes_and_no_table_give_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    degrees, sizes = np.repeat([1, 2, 3, 5], 20), np.repeat([5, 10, 30, 65], 2)
+    left, right = np.array([5, 65, 30, 10, 5]), np.array([10, 65, 5, 30, 10])
+    with_table = ChanceOfBoth(degrees, sizes)
+    expected = [with_table.both(int(a), int(b)) for a, b in zip(left, right, strict=True)]
+    assert with_table.both(left, right).tolist() == expected
+    monkeypatch.setattr(couse, "MOST_SIZES", 3)
+    assert ChanceOfBoth(degrees, sizes).both(left, right).tolist() == expected
 
 
 def test_a_family_that_everybody_uses_is_shared_by_all_users_of_another() -> None:

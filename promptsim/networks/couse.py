@@ -54,11 +54,16 @@ class Ties(Pairs):
     cut_parties: int  # parties with more families than `max_degree`: left out of the products
 
 
+MOST_SIZES = 8_000  # different sizes of which every pair has a cell: half a gigabyte
+AT_ONCE = 1_024
 ROUNDS, STEPS = 12, 3  # of the fit: alternations between parties and families, Newton steps in each
 
 
 class ChanceOfBoth:
-    """λ of the configuration model, fitted to the families of each party and the parties of each family."""
+    """λ of the configuration model, fitted to the families of each party and the parties of each family.
+
+    It depends on two sizes alone. Millions of pairs of families have few different ones, so each is worked out once.
+    """
 
     def __init__(self, degrees: Int64s, sizes: Int64s) -> None:
         degrees, sizes = degrees[degrees > 0], sizes[sizes > 0]
@@ -70,24 +75,41 @@ class ChanceOfBoth:
             self._draw = _solve(self._reach, self._count, self._draw, np.minimum(size, self._count.sum() - 0.5))
             self._reach = _solve(self._draw, number, self._reach, np.minimum(degree, number.sum() - 0.5))
 
-    def _of_size(self, sizes: npt.ArrayLike) -> Doubles:
-        """b_f of families with these numbers of parties."""
-        return np.asarray(self._draw[np.searchsorted(self._size, sizes)], np.float64)
+        self._single = self._users(self._draw)
+        self._known = np.full(len(self._size) ** 2 if len(self._size) <= MOST_SIZES else 0, np.nan)
 
     def _users(self, draw: Doubles) -> Doubles:
         """H(x)."""
-        distinct, back = np.unique(draw, return_inverse=True)
-        table = np.array([(self._count * -np.expm1(-self._reach * x)).sum() for x in distinct])
-        return np.asarray(table[back], np.float64)
+        found = np.empty(len(draw))
+        for start in range(0, len(draw), AT_ONCE):
+            part = slice(start, start + AT_ONCE)
+            found[part] = (self._count * -np.expm1(-np.outer(draw[part], self._reach))).sum(axis=1)
+        return found
 
     def both(self, left: npt.ArrayLike, right: npt.ArrayLike) -> Doubles:
         """λ: parties expected to use both of two families with these numbers of parties."""
-        one, other = self._of_size(left), self._of_size(right)
-        return np.maximum(self._users(one) + self._users(other) - self._users(one + other), 1e-12)
+        one, other = (np.searchsorted(self._size, side) for side in (left, right))
+        low, high = np.minimum(one, other), np.maximum(one, other)
+        key = np.atleast_1d(low * len(self._size) + high)
+        if len(self._known):
+            seen = np.zeros(len(self._known), bool)
+            seen[key] = True
+            self._learn(np.flatnonzero(seen & np.isnan(self._known)))
+            return np.asarray(self._known[key].reshape(np.shape(low)), np.float64)
+        distinct, back = np.unique(key, return_inverse=True)
+        return self._of_pairs(distinct)[back].reshape(np.shape(low))
+
+    def _learn(self, pairs: Int64s) -> None:
+        self._known[pairs] = self._of_pairs(pairs)
+
+    def _of_pairs(self, pairs: Int64s) -> Doubles:
+        one, other = np.divmod(pairs, len(self._size))
+        together = self._users(self._draw[one] + self._draw[other])
+        return np.maximum(self._single[one] + self._single[other] - together, 1e-12)
 
     def at_least(self, sizes: npt.ArrayLike, least: int) -> float:
         """Parties expected to use at least so many of families of these sizes (Poisson-binomial, exactly)."""
-        used = -np.expm1(-np.outer(self._reach, self._of_size(sizes)))
+        used = -np.expm1(-np.outer(self._reach, self._draw[np.searchsorted(self._size, sizes)]))
         law = np.zeros((len(self._reach), used.shape[1] + 1))
         law[:, 0] = 1.0
         for at in range(used.shape[1]):

@@ -95,10 +95,7 @@ def _unflagged_score(p_value: float | None, flagged_share: float, covered: bool)
 
 def _users(units: Units, usage: Usage, family: int) -> frozenset[int]:
     """The parties that use any text of the family."""
-    texts = units.of(family)
-    texts = texts.astype(usage.pair_family.dtype)  # of another type, all pairs would be converted for each family
-    starts, ends = np.searchsorted(usage.pair_family, texts), np.searchsorted(usage.pair_family, texts, "right")
-    return frozenset(party for at, end in zip(starts, ends, strict=True) for party in usage.pair_party[at:end].tolist())
+    return frozenset(usage.users(units.of(family)).tolist())
 
 
 def _family_evidence(

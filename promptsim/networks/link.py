@@ -9,7 +9,7 @@ Pure: records in, records out. Every step is a module of this room; docs/network
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -42,6 +42,7 @@ class _Case:
 
     units: Units
     activity: Activity
+    number_of: Mapping[str, int]  # of each account, in the activity
     parties: Parties
     usage: Usage
     sharding: Sharding
@@ -95,6 +96,7 @@ def link(
     case = _Case(
         units=units,
         activity=activity,
+        number_of={name: account for account, name in enumerate(activity.accounts)},
         parties=parties,
         usage=usage,
         sharding=sharding,
@@ -208,15 +210,15 @@ def _family_ids(units: Units, texts: Sequence[int]) -> tuple[str, ...]:
 def _texts_used(case: _Case, group: Group) -> Int64s:
     """For each party of the group, how many of its texts it uses."""
     parties = np.array(sorted(group.strength), np.int64)
-    mine = np.isin(case.usage.pair_family, group.families) & np.isin(case.usage.pair_party, parties)
-    party = np.searchsorted(parties, case.usage.pair_party[mine])
+    users = case.usage.users(group.families)
+    party = np.searchsorted(parties, users[np.isin(users, parties)])
     return np.bincount(party, minlength=len(parties)).astype(np.int64)
 
 
 def _evidence(
     case: _Case, group: Group, accounts: dict[str, Part], first: Int64s, last: Int64s
 ) -> tuple[Evidence, ...]:
-    numbers = np.array([account for account, name in enumerate(case.activity.accounts) if name in accounts])
+    numbers = np.array(sorted(case.number_of[name] for name in accounts))
     lines: list[Evidence | None] = [
         narrative.span(int(first.min()), int(last.max()), len(group.strength), len(accounts)),
         narrative.co_use(group, _texts_used(case, group), _chance_of_co_use(case, group)),

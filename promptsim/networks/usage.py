@@ -61,6 +61,13 @@ class Usage:
             np.maximum.at(last, self.party[rows], self.time[rows])
         return first[list(parties)], last[list(parties)]
 
+    def users(self, families: Sequence[int] | Int64s) -> Int32s:
+        """The parties that use these families, a party once for each."""
+        own = np.unique(np.asarray(families, self.pair_family.dtype))  # of another type, all pairs would be converted
+        starts, ends = (np.searchsorted(self.pair_family, own, side) for side in ("left", "right"))
+        parts = [self.pair_party[start:end] for start, end in zip(starts.tolist(), ends.tolist(), strict=True)]
+        return np.concatenate([np.empty(0, np.int32), *parts])
+
     def rows(self, family: int) -> slice:
         return slice(int(self.starts[family]), int(self.starts[family + 1]))
 
@@ -82,7 +89,7 @@ def measure_usage(families: Sequence[Family], members: Members, activity: Activi
     keep = keep[shared[members.family[row[keep]]]]
     row, account, time, in_session = row[keep], account[keep], time[keep], in_session[keep]
     family, party = members.family[row], parties.of[account]
-    order = np.lexsort((time, account, party, family))
+    order = np.argsort(family * np.int64(parties.count) + party, kind="stable")  # account and time are in order
     row, family, party = row[order], family[order], party[order]
     starts = np.searchsorted(family, np.arange(len(families) + 1)).astype(np.int64)
     fresh = np.ones(len(family), bool)
