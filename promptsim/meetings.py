@@ -32,9 +32,11 @@ def meetings(uses: sparse.csr_matrix, least: int, cells: int = CELLS) -> Iterato
     block = np.cumsum(reach, dtype=np.int64) // cells
     edges = np.flatnonzero(np.diff(block, prepend=-1)).tolist()
     for start, stop in zip(edges, [*edges[1:], len(chosen)], strict=True):
-        both = (counted[start:stop] @ turned).tocoo()
-        first, second = both.row.astype(np.int64) + start, both.col.astype(np.int64)
-        kept = (both.data >= least) & (second > first)
-        first, second, shared = first[kept], second[kept], both.data[kept].astype(np.int64)
+        both = counted[start:stop] @ turned
+        cell = np.flatnonzero(both.data >= least)  # few of all: the rest is not copied
+        first = np.searchsorted(both.indptr, cell, "right") - 1 + start
+        second = both.indices[cell].astype(np.int64)
+        once = second > first
+        first, second, shared = first[once], second[once], both.data[cell[once]].astype(np.int64)
         order = np.lexsort((second, first))
         yield chosen[first[order]], chosen[second[order]], shared[order]

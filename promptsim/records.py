@@ -173,7 +173,7 @@ class Evidence:
     """One figure for or against a claim, with the sentence that a reviewer reads."""
 
     name: str
-    value: float | int | str
+    value: float | int | str | bool
     sentence: str
     p_value: float | None = None
 

@@ -10,7 +10,7 @@ import math
 
 from promptsim.records import Evidence
 
-WEIGHT = "fixed_tokens"
+WEIGHT, PLAIN = "fixed_tokens", "commonplace"  # names of the evidence
 SAYS_NOTHING, SAYS_ENOUGH = 3.0, 30.0  # fixed tokens
 
 
@@ -28,7 +28,7 @@ def evidence(weight: float, events: int, accounts: int) -> tuple[Evidence, ...]:
     return (
         Evidence(WEIGHT, round(weight, 1), f"Its prompts share {weight:.0f} different tokens of fixed text."),
         Evidence(
-            "commonplace",
+            PLAIN,
             value,
             f"{weight:.0f} fixed tokens, sent {each:.1f} times by each of {accounts} accounts: "
             + ("anyone might write this." if value >= 0.5 else "not what just anyone writes."),

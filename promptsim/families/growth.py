@@ -18,6 +18,8 @@ from promptsim.families.spread import Spread, spread_of
 from promptsim.families.template import Template, extract
 from promptsim.records import Bools, Family, FamilySet, Incidence, Int32s, Lineage, Members, Wording
 
+FOUND = EVIDENCE | {commonplace.WEIGHT, commonplace.PLAIN}  # what this room says of a family
+
 
 def grown(
     previous: FamilySet, rows: Members, incidence: Incidence, documents_of: DocumentsOf, options: MineOptions
@@ -43,11 +45,17 @@ def grown(
     templates, unread = _read_again(rows, label, more[kept], documents_of, options)
     known = [wording for family in previous.families for wording in family.wordings]
     wordings = [_wording(known[at], wide, i, templates.get(i)) for i, at in enumerate(kept.tolist())]
-    whole = spread_of(rows.prompt_no, of_row, len(families), incidence)
+    several = np.diff(starts) > 1  # what one wording counts is what its family counts
+    number = (np.cumsum(several) - 1).astype(np.int32)
+    own = np.flatnonzero(several[of_row])
+    whole = spread_of(rows.prompt_no[own], number[of_row[own]], int(several.sum()), incidence)
     now = tuple(
-        _family(previous.families[at], wordings[starts[i] : starts[i + 1]], whole, i)
+        _family(
+            previous.families[at], wordings[starts[i] : starts[i + 1]],
+            *((whole, int(number[i])) if several[i] else (wide, int(starts[i]))),
+        )
         for i, at in enumerate(families.tolist())
-    )
+    )  # fmt: skip
     go_on = {wording.wording_id for wording in wordings}
     skeletons = tuple(skeleton for skeleton in previous.skeletons if skeleton.wording_id in go_on)
     return FamilySet(now, replace(rows, family=of_row, wording=place[label]), skeletons, unread)
@@ -65,15 +73,21 @@ def _read_again(
 
 
 def _wording(known: Wording, wide: Spread, i: int, template: Template | None) -> Wording:
-    counted = replace(known, event_count=int(wide.events[i]), account_count=len(wide.senders(i)))
+    events, accounts = int(wide.events[i]), wide.account_count(i)
+    if template is None and (events, accounts) == (known.event_count, known.account_count):
+        return known
+    counted = replace(known, event_count=events, account_count=accounts)
     return counted if template is None else replace(counted, template=template.text, slots=template.slots)
 
 
 def _family(known: Family, wordings: Sequence[Wording], whole: Spread, i: int) -> Family:
     """The family as found, without what the networks room said of it: that is said anew."""
-    events, accounts = int(whole.events[i]), len(whole.senders(i))
-    weight = next((float(e.value) for e in known.evidence if e.name == commonplace.WEIGHT), 0.0)
-    own = tuple(e for e in known.evidence if e.name in EVIDENCE)
+    events, accounts = int(whole.events[i]), whole.account_count(i)
+    value, found = known.commonplace, tuple(e for e in known.evidence if e.name in FOUND)
+    if (events, accounts) != (known.event_count, known.account_count):
+        weight = next((float(e.value) for e in found if e.name == commonplace.WEIGHT), 0.0)
+        value = commonplace.commonplace(weight, events, accounts)
+        found = commonplace.evidence(weight, events, accounts) + tuple(e for e in found if e.name in EVIDENCE)
     return Family(
         family_id=known.family_id,
         kind=known.kind,
@@ -86,7 +100,7 @@ def _family(known: Family, wordings: Sequence[Wording], whole: Spread, i: int) -
         account_count=accounts,
         first_seen=int(whole.first_seen[i]),
         last_seen=int(whole.last_seen[i]),
-        commonplace=commonplace.commonplace(weight, events, accounts),
-        evidence=commonplace.evidence(weight, events, accounts) + own,
+        commonplace=value,
+        evidence=found,
         lineage=Lineage(continues=(known.family_id,)),
     )

@@ -23,6 +23,9 @@ class Spread:
     def senders(self, g: int) -> Int32s:
         return self.accounts[self.of[g] : self.of[g + 1]]
 
+    def account_count(self, g: int) -> int:
+        return int(self.of[g + 1] - self.of[g])
+
 
 def spread_of(prompt_no: Int64s, label: Int32s, n: int, incidence: Incidence) -> Spread:
     """Join labels 0…n-1 of prompts (-1: none; a prompt once) with the incidence."""
@@ -37,7 +40,10 @@ def spread_of(prompt_no: Int64s, label: Int32s, n: int, incidence: Incidence) ->
     last = np.full(n, np.iinfo(np.int64).min)
     np.minimum.at(first, group, incidence.first_seen[known])
     np.maximum.at(last, group, incidence.last_seen[known])
-    senders = np.unique(group << 32 | incidence.account_no[known].astype(np.int64))
+    senders = np.sort(group << 32 | incidence.account_no[known].astype(np.int64))
+    senders = senders[
+        np.append(True, senders[1:] != senders[:-1])[: len(senders)]
+    ]  # np.unique hashes: six times slower
     events = np.bincount(group, weights=incidence.events[known], minlength=n).astype(np.int64)
     of = np.searchsorted(senders >> 32, np.arange(n + 1))
     accounts = (senders & 0xFFFFFFFF).astype(np.int32)

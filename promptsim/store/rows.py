@@ -7,13 +7,13 @@ columns. Numbers of numpy's types become Python's.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import msgspec
 import numpy as np
-import orjson
 
 from promptsim.records import Evidence, Family, Finding, Lineage, Network, Run, Skeleton, Slot, Verdict, Wording
 
@@ -26,8 +26,18 @@ NETWORK_COLUMNS = (
     "network_id, account_ids, family_ids, first_seen, last_seen, flagged, score, p_value, evidence, status, membership"
 )
 FINDING_COLUMNS = "subject_id, flagged, score, p_value, evidence, network_ids"
+_FAMILY = FAMILY_COLUMNS.split(", ")
 RUN_COLUMNS = "run_id, state, started, finished, full, counts, seconds, changes, error"
 VERDICT_COLUMNS = 'verdict_id, subject_id, verdict, reason, "by", time, state, confirms, accounts, events'
+
+
+_encoder = msgspec.json.Encoder(enc_hook=lambda value: _plain(value))
+_slots = msgspec.json.Decoder(tuple[Slot, ...])
+_wordings = msgspec.json.Decoder(tuple[Wording, ...])
+_evidence = msgspec.json.Decoder(tuple[Evidence, ...])
+_lineage = msgspec.json.Decoder(Lineage)
+_names = msgspec.json.Decoder(tuple[str, ...])
+_anything = msgspec.json.Decoder()
 
 
 def to_json(value: object) -> str:
@@ -36,11 +46,16 @@ def to_json(value: object) -> str:
     return json.dumps(plain, ensure_ascii=False, separators=(",", ":"))
 
 
-def _loaded(text: str) -> Any:
+def _without_figures(value: object) -> str:
+    """The same, faster: an infinite figure would be lost."""
+    return _encoder.encode(value).decode()
+
+
+def _loaded(text: str, decoder: msgspec.json.Decoder[Any] = _anything) -> Any:
     try:
-        return orjson.loads(text)
-    except orjson.JSONDecodeError:  # an infinite figure, which JSON has not but Python writes
-        return json.loads(text)
+        return decoder.decode(text)
+    except msgspec.DecodeError:  # an infinite figure, which JSON has not but Python writes
+        return msgspec.convert(json.loads(text), decoder.type)
 
 
 def _plain(value: Any) -> object:
@@ -61,8 +76,8 @@ def family_to_row(family: Family) -> Row:
         family.kind,
         family.role,
         family.template,
-        to_json(family.slots),
-        to_json(family.wordings),
+        _without_figures(family.slots),
+        _without_figures(family.wordings),
         *map(int, counts),
         float(family.commonplace),
         int(family.flagged),
@@ -70,16 +85,16 @@ def family_to_row(family: Family) -> Row:
         _real(family.p_value),
         evidence_to_json(family.evidence),
         family.status,
-        to_json(family.network_ids),
-        to_json(family.lineage),
+        _without_figures(family.network_ids),
+        _without_figures(family.lineage),
     )
 
 
 def family_from_row(row: Row) -> Family:
-    values = dict(zip(FAMILY_COLUMNS.split(", "), row, strict=True))
-    values["slots"] = _slots(_loaded(values["slots"]))
-    values["wordings"] = tuple(_wording(item) for item in _loaded(values["wordings"]))
-    values["lineage"] = _lineage(_loaded(values["lineage"]))
+    values = dict(zip(_FAMILY, row, strict=True))
+    values["slots"] = _loaded(values["slots"], _slots)
+    values["wordings"] = _loaded(values["wordings"], _wordings)
+    values["lineage"] = _loaded(values["lineage"], _lineage)
     return Family(**_claim(values))
 
 
@@ -88,20 +103,8 @@ def _claim(values: dict[str, Any]) -> dict[str, Any]:
     values["flagged"] = bool(values["flagged"])
     values["evidence"] = evidence_from_json(values["evidence"])
     if "network_ids" in values:
-        values["network_ids"] = tuple(_loaded(values["network_ids"]))
+        values["network_ids"] = _loaded(values["network_ids"], _names)
     return values
-
-
-def _slots(items: Iterable[dict[str, Any]]) -> tuple[Slot, ...]:
-    return tuple(Slot(**{**item, "examples": tuple(item["examples"])}) for item in items)
-
-
-def _wording(item: dict[str, Any]) -> Wording:
-    return Wording(**{**item, "slots": _slots(item["slots"])})
-
-
-def _lineage(item: dict[str, Any]) -> Lineage:
-    return Lineage(tuple(item["continues"]), tuple(item["merged_from"]), item["split_from"])
 
 
 def with_finding(family: Family, finding: Finding | None) -> Family:
@@ -121,11 +124,15 @@ def with_finding(family: Family, finding: Finding | None) -> Family:
 
 # ------------------------------------------------------------------ evidence, findings, networks
 def evidence_to_json(evidence: Sequence[Evidence]) -> str:
-    return to_json(tuple(evidence))
+    figures = [
+        figure for item in evidence for figure in (item.value, item.p_value) if isinstance(figure, float | np.floating)
+    ]
+    return (_without_figures if all(map(math.isfinite, figures)) else to_json)(tuple(evidence))
 
 
 def evidence_from_json(text: str) -> tuple[Evidence, ...]:
-    return tuple(Evidence(**item) for item in _loaded(text))
+    found: tuple[Evidence, ...] = _loaded(text, _evidence)
+    return found
 
 
 def finding_to_row(finding: Finding) -> Row:
@@ -156,7 +163,7 @@ def network_to_row(network: Network) -> Row:
 def network_from_row(row: Row) -> Network:
     values = dict(zip(NETWORK_COLUMNS.split(", "), row, strict=True))
     for name in ("account_ids", "family_ids"):
-        values[name] = tuple(_loaded(values[name]))
+        values[name] = _loaded(values[name], _names)
     values["membership"] = _loaded(values["membership"])
     return Network(**_claim(values))
 
