@@ -38,7 +38,7 @@ from promptsim.text.tokens import NUMBER, WORD
 
 BATCH = 50_000
 SHOWN = 96  # members of a label read for its fixed text, where labels are joined
-SHORTEST = 4  # tokens of fixed text of a template that is filled anew
+SHORTEST = 4  # words of fixed text of a template that is filled anew
 SAME_TEXT = 0.95  # of the words of two labels' fixed texts stand in one alignment: they are one label
 
 
@@ -140,8 +140,9 @@ def filled(
     """
     templates = {}
     for name in sorted(set(names.values())):
-        text = extract(members_of(lines, names, name), sample=SHOWN).text
-        if "{1}" in text and len(sequences([fixed_text(text)]).hashes) >= SHORTEST:
+        members = members_of(lines, names, name)
+        text = extract(members, sample=SHOWN).text
+        if "{1}" in text and len(fixed_words(members)) >= SHORTEST:
             templates[name] = text
     for draw in range(len(counts)):
         yield f"filled, draw {draw + 1}", drawn(templates, strangers, counts[draw:] + counts[:draw], draw)

@@ -164,6 +164,14 @@ def test_a_short_instruction_is_not_lost_in_the_tail_that_it_shares() -> None:
     assert len(set(groups(mined(prompts), len(prompts))[:30])) == 1
 
 
+def test_small_twins_stay_apart_among_so_few_prompts() -> None:
+    prompts = filled("{} How does the reviewer feel about the movie?", 8, 1)
+    prompts += filled("{} How does the viewer feel about the movie?", 8, 2) + strangers(100, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert [len(set(part)) for part in (label[:8], label[8:16])] == [1, 1]
+    assert label[0] != label[8]
+
+
 def test_a_shared_document_is_payload_not_a_family() -> None:
     """Twelve documents under three instructions, one question each: the instructions are the families."""
     rng = random.Random(8)

@@ -42,12 +42,14 @@ def parents(found: Closures, stands: Bools) -> Int32s:
     return out
 
 
-def least_weight(prompts: Int64s, among: int, options: MineOptions) -> Floats:
-    """Fixed tokens that a skeleton of so many prompts needs to stand: a short one must recur often.
+def chance_scale(among: int, options: MineOptions) -> float:
+    """What recurs by chance is the longer the more prompts there are, as the logarithm of their number."""
+    return float(min(np.log(max(among, 2)) / np.log(options.reference), 1.0))
 
-    What recurs by chance is the longer the more prompts there are, as the logarithm of their number.
-    """
-    scale = min(np.log(max(among, 2)) / np.log(options.reference), 1.0)
+
+def least_weight(prompts: Int64s, among: int, options: MineOptions) -> Floats:
+    """Fixed tokens that a skeleton of so many prompts needs to stand: a short one must recur often."""
+    scale = chance_scale(among, options)
     least = scale * (options.chance + options.evidence / np.maximum(prompts, 1))
     result: Floats = np.maximum(options.lightest, least).astype(np.float32)
     return result
@@ -63,7 +65,7 @@ def standing(
     for _ in range(ROUNDS):
         direct = np.bincount(best[best >= 0], minlength=len(stands))
         parent = parents(found, stands)
-        gone = stands & _folded(found, direct, parent, options)
+        gone = stands & _folded(found, direct, parent, n_prompts, options)
         gone &= ~gone[parent]  # a parent that goes first leaves its child to be compared with the next one
         if not gone.any():  # only then what is left empty: a parent may be waiting for its children's prompts
             gone = stands & (direct < options.support)
@@ -74,7 +76,7 @@ def standing(
     return stands, best
 
 
-def _folded(found: Closures, direct: Int64s, parent: Int32s, options: MineOptions) -> Bools:
+def _folded(found: Closures, direct: Int64s, parent: Int32s, among: int, options: MineOptions) -> Bools:
     """Children that add too little to their parent.
 
     A few tokens more are a wording of its own if such children share the parent out among them; if the parent keeps
@@ -89,7 +91,7 @@ def _folded(found: Closures, direct: Int64s, parent: Int32s, options: MineOption
     fragment = has & (found.prompts < options.fragment * total) & (found.weight[parent] >= 0.5 * found.weight)
     fragment &= _with_small(direct, parent, fragment)[parent] >= options.fragment_direct * total
     nothing = extra < np.minimum(options.twin, 0.25 * found.weight[parent])
-    nothing |= extra < options.evidence / np.maximum(found.prompts, 1)
+    nothing |= extra < chance_scale(among, options) * options.evidence / np.maximum(found.prompts, 1)
     result: Bools = has & (fragment | (little & slotted) | nothing)
     return result
 
