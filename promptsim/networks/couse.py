@@ -75,6 +75,7 @@ class ChanceOfBoth:
             self._draw = _solve(self._reach, self._count, self._draw, np.minimum(size, self._count.sum() - 0.5))
             self._reach = _solve(self._draw, number, self._reach, np.minimum(degree, number.sum() - 0.5))
 
+        self._row = np.searchsorted(self._size, np.arange(int(self._size.max(initial=0)) + 1))
         self._single = self._users(self._draw)
         self._known = np.full(len(self._size) ** 2 if len(self._size) <= MOST_SIZES else 0, np.nan)
 
@@ -88,7 +89,7 @@ class ChanceOfBoth:
 
     def both(self, left: npt.ArrayLike, right: npt.ArrayLike) -> Doubles:
         """λ: parties expected to use both of two families with these numbers of parties."""
-        one, other = (np.searchsorted(self._size, side) for side in (left, right))
+        one, other = self._row[np.asarray(left)], self._row[np.asarray(right)]
         low, high = np.minimum(one, other), np.maximum(one, other)
         key = np.atleast_1d(low * len(self._size) + high)
         if len(self._known):
@@ -109,7 +110,7 @@ class ChanceOfBoth:
 
     def at_least(self, sizes: npt.ArrayLike, least: int) -> float:
         """Parties expected to use at least so many of families of these sizes (Poisson-binomial, exactly)."""
-        used = -np.expm1(-np.outer(self._reach, self._draw[np.searchsorted(self._size, sizes)]))
+        used = -np.expm1(-np.outer(self._reach, self._draw[self._row[np.asarray(sizes)]]))
         law = np.zeros((len(self._reach), used.shape[1] + 1))
         law[:, 0] = 1.0
         for at in range(used.shape[1]):

@@ -138,7 +138,8 @@ def _main_rows(members: Members, prompt: Int64s) -> Int64s:
     """The row in `members` of each event's main family, -1 for none: the first row of the prompt."""
     if not len(members.prompt_no) or not len(prompt):
         return np.full(len(prompt), -1, np.int64)
-    numbers, first = np.unique(members.prompt_no, return_index=True)
+    first = np.flatnonzero(np.append(True, members.prompt_no[1:] != members.prompt_no[:-1]))  # they come by prompt
+    numbers = members.prompt_no[first]
     table = np.full(int(max(numbers[-1], prompt.max())) + 1, -1, np.int64)
     table[numbers] = first
     return table[prompt]
