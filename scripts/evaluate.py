@@ -39,6 +39,7 @@ from promptsim.text.tokens import NUMBER, WORD
 BATCH = 50_000
 SHOWN = 96  # members of a label read for its fixed text, where labels are joined
 SHORTEST = 4  # words of fixed text of a template that is filled anew
+LEAST_WORDS = 3  # that the prompts of a label share, or there is nothing to find it by
 SAME_TEXT = 0.95  # of the words of two labels' fixed texts stand in one alignment: they are one label
 
 
@@ -65,7 +66,8 @@ def main() -> int:
         print("--fill takes text of strangers that --take leaves: give --background and --take", file=sys.stderr)
         return 2
     chosen = filled(lines, names, unused, options.fill) if options.fill else parts(lines, options.split)
-    reports = [evaluated(part, some, others, names, encode) for part, some in chosen]
+    worded = with_text(lines, names)
+    reports = [evaluated(part, some, others, names, worded, encode) for part, some in chosen]
     if options.json:
         print(json.dumps({"file": options.file.name, "join": options.join, "parts": reports}, indent=1))
     else:
@@ -139,8 +141,7 @@ def filled(
     but the template. Templates of four words and more; in draw k label i has the size i + k, in turn.
     """
     templates = {}
-    for name in sorted(set(names.values())):
-        members = members_of(lines, names, name)
+    for name, members in members_of(lines, names).items():
         text = extract(members, sample=SHOWN).text
         if "{1}" in text and len(fixed_words(members)) >= SHORTEST:
             templates[name] = text
@@ -158,11 +159,6 @@ def drawn(
             text = re.sub(r"\{\d+\}", lambda _: sentences(rng, strangers), template)
             made.append(Line("", canonical(text.replace("{{", "{").replace("}}", "}")), name, f"{name}:{j}", ""))
     return made
-
-
-def members_of(lines: Sequence[Line], names: Mapping[str, str], name: str) -> list[tuple[str, str]]:
-    some = sampled([line for line in lines if line.label is not None and names[line.label] == name], SHOWN)
-    return [(line.system, line.user) for line in some]
 
 
 def sentences(rng: random.Random, strangers: Sequence[Line]) -> str:
@@ -205,12 +201,7 @@ def joined_labels(lines: Sequence[Line], how: str) -> Mapping[str, str]:
     if how != "auto":
         groups = [row.split("\t") for row in Path(how).read_text(encoding="utf-8").splitlines() if row]
         return {label: label for label in labels} | {label: group[0] for group in groups for label in group}
-    members: dict[str, list[Line]] = {}
-    for line in sampled([line for line in lines if line.label is not None], None):
-        kept = members.setdefault(str(line.label), [])
-        if len(kept) < SHOWN:
-            kept.append(line)
-    words = [fixed_words([(line.system, line.user) for line in members[label]]) for label in labels]
+    words = [fixed_words(some) for some in members_of(lines, {label: label for label in labels}).values()]
     name = dict(zip(labels, labels, strict=True))
     for i, label in enumerate(labels):
         for j in range(i):
@@ -218,6 +209,21 @@ def joined_labels(lines: Sequence[Line], how: str) -> Mapping[str, str]:
                 name[label] = labels[j]
                 break
     return name
+
+
+def with_text(lines: Sequence[Line], names: Mapping[str, str]) -> frozenset[str]:
+    """Names whose prompts share at least three words: of the others nothing can be found by its fixed text."""
+    return frozenset(name for name, some in members_of(lines, names).items() if len(fixed_words(some)) >= LEAST_WORDS)
+
+
+def members_of(lines: Sequence[Line], names: Mapping[str, str]) -> dict[str, list[tuple[str, str]]]:
+    """Some prompts of each name, by a hash of their text; names in ascending order."""
+    members: dict[str, list[tuple[str, str]]] = {name: [] for name in sorted(set(names.values()))}
+    for line in sampled([line for line in lines if line.label is not None], None):
+        kept = members[names[str(line.label)]]
+        if len(kept) < SHOWN:
+            kept.append((line.system, line.user))
+    return members
 
 
 def fixed_words(members: Sequence[tuple[str, str]]) -> UInt64s:
@@ -259,13 +265,20 @@ def mined(lines: Sequence[Line], encode: Encode | None) -> tuple[Int64s, Int64s,
 
 
 def evaluated(
-    part: str, lines: Sequence[Line], others: Sequence[Line], names: Mapping[str, str], encode: Encode | None
+    part: str,
+    lines: Sequence[Line],
+    others: Sequence[Line],
+    names: Mapping[str, str],
+    worded: frozenset[str],
+    encode: Encode | None,
 ) -> dict[str, object]:
     everything = [*lines, *others]
     start, busy = time.perf_counter(), time.process_time()
     found, text, cuts = mined(everything, encode)
     seconds, cpu = time.perf_counter() - start, time.process_time() - busy
     true = coded([None if line.label is None else names[line.label] for line in everything])
+    findable = np.array([line.label is not None and names[line.label] in worded for line in everything], np.bool_)
+    text_score = bcubed(found, true, findable)
     score, strange, splits = bcubed(found, true), contamination(found, true), identical_splits(found, text)
     return {
         "part": part,
@@ -275,6 +288,12 @@ def evaluated(
         "background": len(others),
         "families": len(np.unique(found[found >= 0])),
         "bcubed": {"precision": score.precision, "recall": score.recall, "f1": score.f1},
+        "with_fixed_text": {
+            "labels": len(np.unique(true[findable])),
+            "precision": text_score.precision,
+            "recall": text_score.recall,
+            "f1": text_score.f1,
+        },
         "assigned": float((found[true >= 0] >= 0).mean()) if (true >= 0).any() else 0.0,
         "found_by_size": [
             {"least": c.least, "below": c.below, "labels": c.groups, "found": c.found, "share": c.share}
@@ -292,6 +311,7 @@ def evaluated(
 def table(report: dict[str, object]) -> str:
     """A report as people read it."""
     r: dict = report
+    text = r["with_fixed_text"]
     score, strange, same = r["bcubed"], r["strangers_in_families"], r["identical_texts"]
     classes = []
     for c in r["found_by_size"]:
@@ -303,6 +323,8 @@ def table(report: dict[str, object]) -> str:
             f"{r['background']:,} strangers → {r['families']:,} families",
             f"  B-cubed     P {score['precision']:.3f}  R {score['recall']:.3f}  F1 {score['f1']:.3f}"
             f"  ({r['assigned']:.1%} assigned)",
+            f"  with text   P {text['precision']:.3f}  R {text['recall']:.3f}  F1 {text['f1']:.3f}"
+            f"  ({text['labels']} labels whose prompts share three words)",
             f"  found       {', '.join(classes)}",
             f"  strangers   {strange['share']:.2%} with labelled prompts, intrusion {strange['intrusion']:.2%}",
             f"  identical   {same['split']} of {same['groups']:,} repeated texts split",
