@@ -61,13 +61,16 @@ for group in (demo, ingest, search, reports, explain, evidence, audit, webhooks,
     group.register(app)
 
 
+INTERRUPTED = 130  # 128 + SIGINT, as shells expect
+
+
 def run(arguments: list[str] | None = None) -> None:
     """Run one command; every expected error is one line on standard error."""
     sys.exit(status_of(arguments))
 
 
 def status_of(arguments: list[str] | None = None) -> int:
-    """The exit status of one command: 0 done, 1 failure, 2 unusable call, 3 some input rejected."""
+    """The exit status of one command: 0 done, 1 failure, 2 unusable call, 3 some input rejected, 130 interrupted."""
     try:
         result = app(arguments, prog_name="promptsim", standalone_mode=False)
     except typer.TyperException as error:
@@ -76,12 +79,13 @@ def status_of(arguments: list[str] | None = None) -> int:
         print(said if said.startswith("Usage: ") else f"promptsim: {said} {hint}", file=sys.stderr)
         return 2
     except (typer.Abort, KeyboardInterrupt):
-        print("promptsim: interrupted; what was acknowledged is kept, run the command again to go on", file=sys.stderr)
-        return 1
+        result = INTERRUPTED
     except PromptsimError as error:
         print(f"promptsim: {error}", file=sys.stderr)
         return error.exit_status
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader went away: nobody is left to tell
         return 0
+    if result == INTERRUPTED:  # typer makes this of a KeyboardInterrupt, and says nothing
+        print("promptsim: interrupted; what was acknowledged is kept, run the command again to go on", file=sys.stderr)
     return result if isinstance(result, int) else 0
