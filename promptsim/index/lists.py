@@ -29,7 +29,8 @@ SEED = 20261123
 NUMBER_BYTES = 8
 MOST_LISTS = 4096  # twice as many cost twice as long to build, and find no more
 THREADS = 2
-MANY_ROWS, MANY_QUERIES = 50_000, 16  # from here on a second thread gains more than its start costs
+MANY_ROWS, MANY_QUERIES = 50_000, 16  # from here on a second thread gains more than its start costs …
+MUCH_SCANNED = 100_000  # … and from so many codes for one query
 BLOCK_ROWS = 1 << 15
 QUANTISER, SIZES, LISTS = ".faiss", ".sizes", ".lists"
 
@@ -108,7 +109,9 @@ class Lists:
     def candidates(self, queries: Floats, k: int, probes: int, selector: Any = None) -> Int64s:
         """Prompt numbers [queries, k] that are likely the closest, from the `probes` nearest lists; -1 pads."""
         probes = min(probes, self.count)
-        _use_threads(len(queries) >= MANY_QUERIES)
+        many, much = len(queries) >= MANY_QUERIES, probes * self.rows >= MUCH_SCANNED * self.count
+        _use_threads(many or much)
+        self._ivf.parallel_mode = int(not many)  # two threads share the queries, or the lists of one
         turned = _turned(self._index, queries)
         near, chosen = self._ivf.quantizer.search(turned, probes)
         self._check(chosen)
@@ -139,7 +142,6 @@ class Lists:
         held.this.disown()
         self._ivf.replace_invlists(held, True)
         self._ivf.ntotal = self._index.ntotal = self.rows
-        self._ivf.parallel_mode = 0
 
 
 def _use_threads(many: bool) -> None:
