@@ -61,7 +61,9 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     gc.collect()
     start = time.perf_counter()
     result = work()
-    return round(time.perf_counter() - start, 2), result
+    seconds = round(time.perf_counter() - start, 2)
+    print(f"{seconds} s", file=sys.stderr)
+    return seconds, result
 
 
 # ---------------------------------------------------------------- finding what belongs together
