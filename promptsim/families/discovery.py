@@ -1,6 +1,11 @@
 """Corpus → Cores and labels: the mining itself, from shingles to consensus. The middle of `mine`; pure and compiled.
 
 repeats ─► distinct surroundings ─► classes ─► payload out ─► closures ─► hierarchy ─► consensus ─► assignment
+                                                    └─► once more, in what hides behind the payload
+
+A document that recurs more often than an instruction hides it: nothing but the document is left beside the instruction,
+which seems to have one surrounding. What payload was found is known then, and the prompts that hold it and that nothing
+explains are searched again without it.
 """
 
 from __future__ import annotations
@@ -40,16 +45,22 @@ def discover(corpus: Corpus, options: MineOptions) -> Discovery:
     """Find the fixed texts of a corpus and assign its prompts to them."""
     found = repeats(corpus, options.shingle, options.anchored, options.support)
     first = _search(corpus, found, options)
-    label, sound = first.label, first.sound
-    hidden = np.flatnonzero((label < 0) & _holding(found, first.payload))
-    if len(hidden) >= options.support:
-        behind = rows_of(corpus, hidden)
-        again = repeats(behind, options.shingle, options.anchored, options.support)
-        again = drop(again, ~np.isin(again.hashes, found.hashes[first.payload]))
-        more = _search(behind, again, options)
-        label, sound = label.copy(), sound | np.isin(found.hashes, again.hashes[more.sound])
-        label[hidden] = np.where(more.label >= 0, more.label + label.max(initial=-1) + 1, -1)
-    return settle(corpus, found, sound, label, options, first.cut)
+    label, sound, cut = _with_hidden(corpus, found, first, options)
+    return settle(corpus, found, sound, label, options, first.cut + cut)
+
+
+def _with_hidden(corpus: Corpus, found: Repeats, first: _Search, options: MineOptions) -> tuple[Int32s, Bools, int]:
+    """Labels and sound shingles with those that payload hid, and how many classes were left out for their number."""
+    hidden = np.flatnonzero((first.label < 0) & _holding(found, first.payload))
+    if len(hidden) < options.support:
+        return first.label, first.sound, 0
+    behind = rows_of(corpus, hidden)
+    again = repeats(behind, options.shingle, options.anchored, options.support)
+    again = drop(again, ~np.isin(again.hashes, found.hashes[first.payload]))
+    more = _search(behind, again, options)
+    label = first.label.copy()
+    label[hidden] = np.where(more.label >= 0, more.label + label.max(initial=-1) + 1, -1)
+    return label, first.sound | np.isin(found.hashes, again.hashes[more.sound]), more.cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +89,7 @@ def _search(corpus: Corpus, found: Repeats, options: MineOptions) -> _Search:
 
 def _holding(found: Repeats, some: Bools) -> Bools:
     """Which prompts hold at least one of some shingles."""
-    held = np.concatenate([np.zeros(1, np.int64), np.cumsum(some[found.shingle])])
+    held = np.concatenate([np.zeros(1, np.int64), np.cumsum(some[found.shingle], dtype=np.int64)])
     result: Bools = np.diff(held[found.of_prompt]) > 0
     return result
 
