@@ -184,7 +184,7 @@ def _warnings(texts: Counter[bytes], report: IngestReport) -> Iterator[str]:
     if report.conflicts:
         yield (
             f"{report.conflicts:,} events have the id of an earlier event with another account or text: only the "
-            "earlier one is kept; give each event an id of its own, or none (--map id=)"
+            "earlier one is kept; give each event an id of its own, or none at all"
         )
     total = report.accepted + report.known + report.rejected
     if total < WARNING_FLOOR:

@@ -52,6 +52,11 @@ def identity(prefix: str, key: bytes) -> str:
     return prefix + blake2b(key, digest_size=8).hexdigest()
 
 
+def texts_read(groups: int, options: MineOptions) -> int:
+    """Members of each of so many groups whose text is read for its template."""
+    return max(SAMPLE, min(options.inspected, options.read // max(groups, 1)))
+
+
 def texts_of(documents_of: DocumentsOf, prompt_no: Int64s, label: Int32s, n: int, most: int) -> tuple[list[Texts], int]:
     """At most `most` texts of each label 0…n-1, those of the first rows, and how many rows were not read."""
     members, of = grouped(label, n)
@@ -80,7 +85,7 @@ def describe(
     progress: Progress,
 ) -> Described:
     """Every group with its template; groups that say the same in other words become one family."""
-    most = max(SAMPLE, min(options.inspected, options.read // max(len(groups), 1)))
+    most = texts_read(len(groups), options)
     with progress.stage("reading templates", len(groups)) as stage:
         texts, unread = texts_of(documents_of, groups.prompt_no, groups.label, len(groups), most)
         templates = [_template(some, kind, stage) for some, kind in zip(texts, groups.kind.tolist(), strict=True)]

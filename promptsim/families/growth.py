@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from promptsim.families import commonplace
-from promptsim.families.describe import EVIDENCE, UNREAD, texts_of
+from promptsim.families.describe import EVIDENCE, UNREAD, texts_of, texts_read
 from promptsim.families.everyone import DocumentsOf
 from promptsim.families.options import MineOptions
 from promptsim.families.spread import Spread, spread_of
@@ -41,8 +41,9 @@ def grown(
 
     wide = spread_of(rows.prompt_no, label, len(kept), incidence)
     before = np.bincount(first[previous.members.family] + previous.members.wording, minlength=int(first[-1]))
-    more = (prompts > before) & (before < options.inspected)
-    templates, unread = _read_again(rows, label, more[kept], documents_of, options)
+    most = texts_read(len(kept), options)
+    more = (prompts > before) & (before < most)
+    templates, unread = _read_again(rows, label, more[kept], documents_of, most)
     known = [wording for family in previous.families for wording in family.wordings]
     wordings = [_wording(known[at], wide, i, templates.get(i)) for i, at in enumerate(kept.tolist())]
     several = np.diff(starts) > 1  # what one wording counts is what its family counts
@@ -62,13 +63,13 @@ def grown(
 
 
 def _read_again(
-    rows: Members, label: Int32s, chosen: Bools, documents_of: DocumentsOf, options: MineOptions
+    rows: Members, label: Int32s, chosen: Bools, documents_of: DocumentsOf, most: int
 ) -> tuple[dict[int, Template], dict[str, int]]:
     """New templates of the `chosen` wordings, by number, and how many of their members were not read for them."""
     if not chosen.any():
         return {}, {}
     some = np.where(chosen[label], label, np.int32(-1)).astype(np.int32)
-    texts, unread = texts_of(documents_of, rows.prompt_no, some, len(chosen), options.inspected)
+    texts, unread = texts_of(documents_of, rows.prompt_no, some, len(chosen), most)
     return {i: extract(texts[i]) for i in np.flatnonzero(chosen).tolist()}, {UNREAD: unread} if unread else {}
 
 
