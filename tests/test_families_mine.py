@@ -21,6 +21,12 @@ SUMMARY = "Summarise the report below in three short bullet points for a busy ma
 REVIEW = "You review contracts. List each clause that limits liability, with its page.\nContract: {}"
 OTHER = "Write a limerick about the following thing and end it with a question mark: {}"
 
+ASKING = [  # a question about a document
+    "Read the passage and answer the question that follows it truthfully.\n{}\nQuestion: {}",
+    "{}\nUsing only what is written above, say in one sentence: {}",
+    "Here is something I found online, please help me with it today:\n{}\nWhat I want to know is {}",
+]
+
 
 def payload(rng: random.Random, words: int = 12) -> str:
     return " ".join(rng.choice(WORDS) for _ in range(words))
@@ -176,12 +182,7 @@ def test_a_shared_document_is_payload_not_a_family() -> None:
     """Twelve documents under three instructions, one question each: the instructions are the families."""
     rng = random.Random(8)
     documents = [payload(rng, 60) for _ in range(12)]
-    frames = [
-        "Read the passage and answer the question that follows it truthfully.\n{}\nQuestion: {}",
-        "{}\nUsing only what is written above, say in one sentence: {}",
-        "Here is something I found online, please help me with it today:\n{}\nWhat I want to know is {}",
-    ]
-    prompts = [f.format(d, payload(rng, 7)) for f in frames for d in documents for _ in range(3)]
+    prompts = [f.format(d, payload(rng, 7)) for f in ASKING for d in documents for _ in range(3)]
     prompts += strangers(40, 3)
     label = groups(mined(prompts), len(prompts))
     parts = [label[i * 36 : (i + 1) * 36] for i in range(3)]
@@ -193,13 +194,8 @@ def test_an_instruction_is_found_behind_documents_that_recur_more_often_than_it_
     """Ten documents, asked much under three instructions; the fourth is sent once with each and adds nothing."""
     rng = random.Random(8)
     documents = [payload(rng, 60) for _ in range(10)]
-    frames = [
-        "Read the passage and answer the question that follows it truthfully.\n{}\nQuestion: {}",
-        "{}\nUsing only what is written above, say in one sentence: {}",
-        "Here is something I found online, please help me with it today:\n{}\nWhat I want to know is {}",
-    ]
     prompts = [f"Suggest a good title for the following film plot: {document}" for document in documents]
-    prompts += [f.format(d, payload(rng, 7)) for f in frames for d in documents for _ in range(4)]
+    prompts += [f.format(d, payload(rng, 7)) for f in ASKING for d in documents for _ in range(4)]
     prompts += strangers(40, 3)
     label = groups(mined(prompts), len(prompts))
     assert len(set(label[:10])) == 1

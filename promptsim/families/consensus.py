@@ -168,7 +168,6 @@ def cores(
         kept, of, example, n_shingles, k, anchored, longest,
     )  # fmt: skip
     weights = np.where(repeats.kinds[kept] == 0, 1.0, 0.5).astype(np.float32)
-
     worth = (np.minimum(fixed / FIXED, 1.0) ** 2).astype(np.float32)
     return Cores(repeats.hashes[kept], weights, of, tokens, worth, example, text, text_of)
 

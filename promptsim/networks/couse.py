@@ -95,13 +95,11 @@ class ChanceOfBoth:
         if len(self._known):
             seen = np.zeros(len(self._known), bool)
             seen[key] = True
-            self._learn(np.flatnonzero(seen & np.isnan(self._known)))
+            missing = np.flatnonzero(seen & np.isnan(self._known))
+            self._known[missing] = self._of_pairs(missing)
             return np.asarray(self._known[key].reshape(np.shape(low)), np.float64)
         distinct, back = np.unique(key, return_inverse=True)
         return self._of_pairs(distinct)[back].reshape(np.shape(low))
-
-    def _learn(self, pairs: Int64s) -> None:
-        self._known[pairs] = self._of_pairs(pairs)
 
     def _of_pairs(self, pairs: Int64s) -> Doubles:
         one, other = np.divmod(pairs, len(self._size))
