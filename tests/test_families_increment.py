@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 
 from promptsim.families.increment import extend
+from promptsim.families.likeness import Encode
 from promptsim.families.mine import mine
 from promptsim.families.options import MineOptions
 from promptsim.records import DocumentBatch, FamilySet, Incidence, Int64s
 from tests.test_families_mine import OTHER, REVIEW, SUMMARY, families_of, filled, source, strangers
+from tests.test_families_wordings import SENTIMENT, Topics
 
 KNOWN = [*filled(SUMMARY, 20, 1), *filled(REVIEW, 20, 2), *strangers(40, 3)]
 
@@ -40,16 +42,17 @@ def extended(
     senders: Sequence[Sequence[int]] | None = None,
     erased: Sequence[int] = (),
     options: MineOptions | None = None,
+    encode: Encode | None = None,
 ) -> tuple[FamilySet, FamilySet]:
     """The families of `before`, and those after `new` came; `senders` are of all prompts."""
     options = options or MineOptions()
-    old = mine(*source(before), options=options)
+    old = mine(*source(before), options=options, encode=encode)
     _, incidence = source([*before, *new], senders)
     left = ~np.isin(incidence.prompt_no, list(erased))
     columns = (incidence.prompt_no, incidence.account_no, incidence.events, incidence.first_seen, incidence.last_seen)
     incidence = Incidence(*(column[left] for column in columns))
     archive = Texts([*before, *new], erased)
-    return old, extend(archive, incidence, old, covered=len(before), options=options)
+    return old, extend(archive, incidence, old, covered=len(before), options=options, encode=encode)
 
 
 def partition(found: FamilySet) -> set[frozenset[int]]:
@@ -107,6 +110,32 @@ def test_without_news_nothing_is_found_anew() -> None:
     old, now = extended(KNOWN, strangers(3, 12))
     assert partition(now) == partition(old)
     assert [family.family_id for family in now.families] == [family.family_id for family in old.families]
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_an_instruction_reworded_since_joins_its_family_if_the_same_accounts_send_it(same: bool) -> None:
+    first, reworded = (text.replace("{1}", "{}") for text in SENTIMENT[1:])
+    before = [*KNOWN, *filled(first, 20, 21)]
+    new = [*filled(reworded, 20, 22), *filled(SUMMARY, 3, 23)]
+    asking = range(80, 100) if same else range(300, 320)
+    senders = [[i] for i in range(len(before))] + [[i] for i in asking] + [[i] for i in range(400, 403)]
+    old, now = extended(before, new, senders, encode=Topics().encode)
+    known = next(family for family in old.families if family.template.startswith("Title: "))
+    family = next(family for family in now.families if family.family_id == known.family_id)
+    prompts = {p for p, f in zip(now.members.prompt_no.tolist(), now.members.family.tolist(), strict=True)
+               if now.families[f] is family}  # fmt: skip
+    if not same:
+        assert (family.kind, len(family.wordings), prompts) == ("template", 1, set(range(80, 100)))
+        return
+    assert prompts == set(range(80, 120))
+    assert (family.kind, family.prompt_count, family.event_count, family.account_count) == ("paraphrase", 40, 40, 20)
+    assert [(w.template[:8], w.event_count) for w in family.wordings] == [("Title: {", 20), ("You read", 20)]
+    rows = np.isin(now.members.prompt_no, range(100, 120))
+    assert now.members.wording[rows].tolist() == [1] * 20
+    assert {s.family_id for s in now.skeletons if s.wording_id == family.wordings[1].wording_id} == {family.family_id}
+    evidence = next(e for e in family.evidence if e.name == "wordings")
+    assert "the last 1 came after all was mined: 20 accounts use both" in evidence.sentence
+    assert len(now.families) == len(old.families)
 
 
 def test_what_was_erased_is_counted_no_more_and_an_empty_family_is_gone() -> None:

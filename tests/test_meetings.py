@@ -23,6 +23,17 @@ def test_finds_every_pair_with_its_count_whatever_the_block(cells: int, least: i
     assert (len(found) > 5) == (cells <= 50)
 
 
+@pytest.mark.parametrize("cells", [1, 50, 10_000])
+def test_rows_that_are_to_stay_apart_meet_only_the_others(cells: int) -> None:
+    dense = np.random.default_rng(5).random((40, 60)) < 0.15
+    apart = np.arange(40) % 4 > 0
+    blocks = meetings(sparse.csr_matrix(dense), 2, cells, apart)
+    rows = sorted(row for block in blocks for row in zip(*(column.tolist() for column in block), strict=True))
+    shared = {(a, b): int((dense[a] & dense[b]).sum()) for a, b in combinations(range(40), 2)}
+    assert rows == [(a, b, n) for (a, b), n in shared.items() if n >= 2 and not (apart[a] and apart[b])]
+    assert len(rows) > 60
+
+
 def test_nothing_meets_in_nothing() -> None:
     assert [b for block in meetings(sparse.csr_matrix((0, 0)), 1) for b in block[0].tolist()] == []
     assert [b for block in meetings(sparse.csr_matrix((3, 2)), 1) for b in block[0].tolist()] == []

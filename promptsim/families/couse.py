@@ -87,12 +87,15 @@ class CoUse:
             out[enough] = (n[enough] >= LIFT * expected) & (special.pdtrc(n[enough] - 1, expected) <= P_VALUE)
         return out
 
-    def candidates(self, wordings: Int64s) -> tuple[Int64s, Int64s]:
-        """Pairs of these wordings that the same accounts use beyond chance, in ascending order."""
+    def candidates(self, wordings: Int64s, known: Bools | None = None) -> tuple[Int64s, Int64s]:
+        """Pairs of these wordings that the same accounts use beyond chance, in ascending order.
+
+        Two that are `known` make no pair.
+        """
         part = self.uses[wordings]
         size = np.asarray(part.sum(axis=1)).ravel()
         found = [(np.empty(0, np.int64), np.empty(0, np.int64))]
-        for first, second, shared in meetings(part, LEAST):
+        for first, second, shared in meetings(part, LEAST, apart=known):
             good = self.beyond_chance(shared, size[first], size[second])
             found.append((wordings[first[good]], wordings[second[good]]))
         first, second = (np.concatenate([pair[side] for pair in found]) for side in (0, 1))

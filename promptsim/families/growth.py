@@ -23,8 +23,8 @@ FOUND = EVIDENCE | {commonplace.WEIGHT, commonplace.PLAIN}  # what this room say
 
 def grown(
     previous: FamilySet, rows: Members, incidence: Incidence, documents_of: DocumentsOf, options: MineOptions
-) -> FamilySet:
-    """`previous` with the members `rows`, by prompt number; what has no member left is gone.
+) -> tuple[FamilySet, Spread]:
+    """`previous` with the members `rows`, by prompt number, and the spread of each wording; what is empty is gone.
 
     `family` and `wording` of the rows index the families of `previous`, whose own members are those that its templates
     may have been read from; `documents_of` reads prompts by number.
@@ -59,7 +59,7 @@ def grown(
     )  # fmt: skip
     go_on = {wording.wording_id for wording in wordings}
     skeletons = tuple(skeleton for skeleton in previous.skeletons if skeleton.wording_id in go_on)
-    return FamilySet(now, replace(rows, family=of_row, wording=place[label]), skeletons, unread)
+    return FamilySet(now, replace(rows, family=of_row, wording=place[label]), skeletons, unread), wide
 
 
 def _read_again(

@@ -1,8 +1,8 @@
 """The last run's families + what is new since → families now, for work in proportion to the new.
 
-    new prompts ─► known skeletons ─► members of known families ───────────────────────┐
-                          └─► no skeleton ─┐                                           ├─► FamilySet
-    earlier prompts that nothing explained ┴─► mined, as `mine` does ─► new families ──┘
+    new prompts ─► known skeletons ─► members of known families ──────────────────────────────┐
+                          └─► no skeleton ─┐                                 (reworded: joined) ├─► FamilySet
+    earlier prompts that nothing explained ┴─► mined, as `mine` does ─► new families ─────────┘
 
 What a known family is made from stays as it is. Earlier prompts without a skeleton are mined again beside the new ones,
 the newest first and at most so many: `cuts` says how many were passed over. A full run mines everything anew.
@@ -11,11 +11,12 @@ the newest first and at most so many: `cuts` says how many were passed over. A f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 
+from promptsim.families.arrivals import put_together
 from promptsim.families.assignment import SkeletonIndex
 from promptsim.families.corpus import pieces
 from promptsim.families.everyone import Labelled, assigned, counted, in_order, summed
@@ -24,8 +25,9 @@ from promptsim.families.growth import grown
 from promptsim.families.lineage import with_lasting_ids
 from promptsim.families.mine import DEFAULTS, mine
 from promptsim.families.options import MineOptions
+from promptsim.families.rows import all_rows, some_families, some_rows, some_senders
 from promptsim.progress import Progress, Silent
-from promptsim.records import Bools, DocumentBatch, FamilySet, Floats, Incidence, Int64s, Members
+from promptsim.records import DocumentBatch, FamilySet, Floats, Incidence, Int64s, Members
 
 LOOSE = ("exact", "near-duplicate")  # kinds of families that a template found later may explain better
 
@@ -61,19 +63,27 @@ def extend(
     again, passed_over = _mined_again(previous, earlier, single, copied, fresh, options)
     rest = np.union1d(again, fresh.prompt_no[fresh.label < 0])
     found = mine(
-        lambda: archive.documents_of(rest), _part(incidence, rest), options=options, encode=encode, progress=progress
+        lambda: archive.documents_of(rest),
+        some_senders(incidence, rest),
+        options=options,
+        encode=encode,
+        progress=progress,
     )
     found = _with_news(found, covered, copied)
     left = np.isin(earlier.prompt_no, found.members.prompt_no)
-    stayed = _joined(_rows(earlier, ~left), _as_members(previous, fresh))
+    stayed = all_rows(some_rows(earlier, ~left), _as_members(previous, fresh))
     with progress.stage("counting again"):
         seen = replace(previous, members=earlier)  # without those that ingest put there since
-        old = grown(seen, stayed, incidence, archive.documents_of, options)
+        old, wide = grown(seen, stayed, incidence, archive.documents_of, options)
     taken = _ids(old)
     gone = np.array([family.family_id not in taken for family in previous.families], np.bool_)
-    replaced = _only(previous, _rows(earlier, left & gone[earlier.family]))
+    replaced = some_families(previous, some_rows(earlier, left & gone[earlier.family]))
     found, _ = with_lasting_ids(replaced, found, taken=taken)
-    return _together(old, found, {"earlier_prompts_not_mined_again": passed_over} if passed_over else {})
+    with progress.stage("comparing templates with known ones"):
+        both = put_together(old, wide, found, incidence, options, encode)
+    return replace(
+        both, cuts=summed(both.cuts, {"earlier_prompts_not_mined_again": passed_over} if passed_over else {})
+    )
 
 
 def _with_news(found: FamilySet, covered: int, copied: Int64s) -> FamilySet:
@@ -84,7 +94,7 @@ def _with_news(found: FamilySet, covered: int, copied: Int64s) -> FamilySet:
     news = (found.members.prompt_no >= covered) | np.isin(found.members.prompt_no, copied)
     kept = np.zeros(len(found.families), np.bool_)
     kept[found.members.family[news]] = True
-    return _only(found, _rows(found.members, kept[found.members.family]))
+    return some_families(found, some_rows(found.members, kept[found.members.family]))
 
 
 def _living(members: Members, incidence: Incidence, covered: int) -> Members:
@@ -92,7 +102,7 @@ def _living(members: Members, incidence: Incidence, covered: int) -> Members:
     alive = np.zeros(covered + 1, np.bool_)
     alive[np.minimum(incidence.prompt_no, covered)] = True
     alive[covered] = False
-    return _rows(members, alive[np.minimum(members.prompt_no, covered)])
+    return some_rows(members, alive[np.minimum(members.prompt_no, covered)])
 
 
 def _unexplained(earlier: Members, incidence: Incidence, covered: int, options: MineOptions) -> tuple[Int64s, Int64s]:
@@ -123,12 +133,6 @@ def _mined_again(
     return chosen, len(age) - len(chosen)
 
 
-def _part(incidence: Incidence, numbers: Int64s) -> Incidence:
-    """The rows of these prompts."""
-    wanted = np.isin(incidence.prompt_no, numbers)
-    return Incidence(*(getattr(incidence, field.name)[wanted] for field in fields(incidence)))
-
-
 def _as_members(previous: FamilySet, fresh: Labelled) -> Members:
     """The new prompts that known skeletons explain, as rows of their families."""
     place = {
@@ -145,44 +149,7 @@ def _as_members(previous: FamilySet, fresh: Labelled) -> Members:
     )  # fmt: skip
 
 
-def _rows(members: Members, keep: Bools) -> Members:
-    """Some of the rows."""
-    known = _placed(members)
-    return Members(*(getattr(known, field.name)[keep] for field in fields(Members)))
-
-
-def _joined(one: Members, two: Members) -> Members:
-    """The rows of both, by prompt number."""
-    one, two = _placed(one), _placed(two)
-    order = np.argsort(np.concatenate([one.prompt_no, two.prompt_no]), kind="stable")
-    return Members(*(np.concatenate([getattr(one, f.name), getattr(two, f.name)])[order] for f in fields(Members)))
-
-
-def _placed(members: Members) -> Members:
-    """With `place` as an array (0: not known)."""
-    return members if members.place is not None else replace(members, place=np.zeros_like(members.relation))
-
-
-def _only(found: FamilySet, rows: Members) -> FamilySet:
-    """The families that have one of the rows, with those rows and no others."""
-    families, family = np.unique(rows.family, return_inverse=True)
-    some = tuple(found.families[number] for number in families.tolist())
-    names = {family.family_id for family in some}
-    skeletons = tuple(skeleton for skeleton in found.skeletons if skeleton.family_id in names)
-    return FamilySet(some, replace(rows, family=family.astype(np.int32)), skeletons, found.cuts)
-
-
 def _ids(found: FamilySet) -> set[str]:
     """The ids of all families and wordings."""
     wordings = {wording.wording_id for family in found.families for wording in family.wordings}
     return wordings | {family.family_id for family in found.families}
-
-
-def _together(old: FamilySet, found: FamilySet, passed_over: dict[str, int]) -> FamilySet:
-    shifted = replace(found.members, family=found.members.family + np.int32(len(old.families)))
-    return FamilySet(
-        old.families + found.families,
-        _joined(old.members, shifted),
-        old.skeletons + found.skeletons,
-        summed(found.cuts, old.cuts, passed_over),
-    )

@@ -86,16 +86,79 @@ def group_wordings(
         paired &= np.asarray(varied, np.bool_)
     couse = CoUse.of(accounts)
     first, second = couse.candidates(np.flatnonzero(paired))
+    likeness = _likeness(texts, words, paired, first, second, encode)
+    more, large = _reworded(likeness, couse, group, first, second)
+    return Grouping(group, tuple(joins + more), cuts | large | dict(couse.cuts))
+
+
+def join_arrivals(
+    templates: Sequence[str],
+    accounts: Sequence[Int32s],
+    family: Int64s,
+    known: Bools,
+    *,
+    encode: Encode | None = None,
+    varied: Bools,
+    commonplace: Bools,
+) -> Grouping:
+    """Which new families are known ones in other words.
+
+    As `group_wordings`, but families are taken as they are: `family[i]` is the smallest index among the wordings of
+    i's family, and `known[i]` says that it was there before. A new one joins one known family or none, so work follows
+    what is new.
+    """
+    open_ = np.flatnonzero(varied & ~commonplace)
+    couse = CoUse.of(accounts)
+    first, second = couse.candidates(open_, known[open_])
+    some = np.union1d(first, second)
+    texts = [fixed_text(templates[i]) for i in some.tolist()]
+    words = words_of(texts)
+    told = np.array([len(w) >= LEAST_REWORDED for w in words], np.bool_)
+    first, second = np.searchsorted(some, first), np.searchsorted(some, second)
+    keep = told[first] & told[second]
+    first, second = first[keep], second[keep]
+    likeness = _likeness(texts, words, told, first, second, encode)
+    group = family.copy()
+    joins, large = _reworded(likeness, couse, group, first, second, some, known)
+    return Grouping(group, tuple(joins), large | dict(couse.cuts))
+
+
+def _likeness(
+    texts: Sequence[str],
+    words: Sequence[UInt64s],
+    paired: Bools,
+    first: Int64s,
+    second: Int64s,
+    encode: Encode | None,
+) -> Likeness:
+    """How alike the texts of these pairs are, against strangers among the `paired`."""
     ground = Ground.of(encode, _strangers(texts, paired, first, second)) if encode and len(first) else None
-    likeness = Likeness(texts, words, ground, np.union1d(first, second))
+    return Likeness(texts, words, ground, np.union1d(first, second))
+
+
+def _reworded(
+    likeness: Likeness,
+    couse: CoUse,
+    group: Int64s,
+    first: Int64s,
+    second: Int64s,
+    number: Int64s | None = None,
+    known: Bools | None = None,
+) -> tuple[list[Join], dict[str, int]]:
+    """Join what these pairs, which the same accounts use, say in other words; how many were too many to compare.
+
+    `number` are the wordings that `likeness` and the pairs count 0, 1, … (None: all), for `group` and `known`.
+    """
     alike = likeness.pairs(first, second) >= likeness.pair
+    joins: list[Join] = []
+    crowded = 0
     for component in _components(first[alike], second[alike]):
         if len(component) > LARGEST:
-            cuts["wordings_in_large_components"] = cuts.get("wordings_in_large_components", 0) + len(component)
+            crowded += len(component)
             continue
-        joins += _agglomerate(component, likeness, couse, group)
-    cuts.update(couse.cuts)
-    return Grouping(group, tuple(joins), cuts)
+        wordings = component if number is None else number[component]
+        joins += _agglomerate(_Linkage(likeness, component, couse, wordings, group, known), group)
+    return joins, {"wordings_in_large_components": crowded} if crowded else {}
 
 
 def _strangers(texts: Sequence[str], paired: Bools, first: Int64s, second: Int64s) -> list[str]:
@@ -148,36 +211,65 @@ def _components(first: Int64s, second: Int64s) -> list[Int64s]:
     return [np.array(members, np.int64) for members in found.values()]
 
 
-def _agglomerate(component: Int64s, likeness: Likeness, couse: CoUse, group: Int64s) -> list[Join]:
-    """Average linkage down to the limits of `likeness`, among groups whose pooled accounts overlap beyond chance."""
-    close = likeness.matrix(component)
-    mean, best, size = close.copy(), close.copy(), np.ones(len(component), np.float32)
-    pool = couse.pool(component)
-    support = pool.supported()
-    alive = np.ones(len(component), np.bool_)
-    limits = likeness.limits(size[:, None], size)
-    linked = likeness.pair + LINKED * (1.0 - likeness.pair)
-    joins = []
-    np.fill_diagonal(mean, -1.0)
-    while alive.sum() > 1:
-        open_ = np.where(support & (best >= linked) & (mean >= limits), mean, -1.0)
-        a, b = divmod(int(open_.argmax()), len(component))
-        if open_[a, b] < 0:
-            break
-        a, b = min(a, b), max(a, b)
-        shared, expected = pool.overlap(a, b)
-        in_a, in_b = pool.members(a), pool.members(b)
-        x, y = np.unravel_index(int(close[np.ix_(in_a, in_b)].argmax()), (len(in_a), len(in_b)))
-        reason = f"{shared} accounts use both ({expected:.1f} by chance); the texts are {mean[a, b]:.2f} alike"
-        first, second = int(component[in_a[x]]), int(component[in_b[y]])
-        joins.append(Join(first, second, float(mean[a, b]), reason, shared, expected))
-        _unite(group, first, second)
+class _Linkage:
+    """Groups of the wordings of one component: mean likeness and shared accounts of every two, kept up as they merge.
+
+    Starts from the families in `group`; two groups with wordings that are `known` do not merge.
+    """
+
+    def __init__(
+        self, likeness: Likeness, component: Int64s, couse: CoUse, wordings: Int64s, group: Int64s, known: Bools | None
+    ) -> None:
+        count = len(component)
+        self.wordings, self._likeness = wordings, likeness
+        self.close = likeness.matrix(component)
+        self.mean, self._best, self._size = self.close.copy(), self.close.copy(), np.ones(count, np.float32)
+        np.fill_diagonal(self.mean, -1.0)
+        self.pool = couse.pool(wordings)
+        self._support = self.pool.supported()
+        self._limits = likeness.limits(self._size[:, None], self._size)
+        self._linked = likeness.pair + LINKED * (1.0 - likeness.pair)
+        self._alive = np.ones(count, np.bool_)
+        self._known = np.zeros(count, np.bool_) if known is None else known[wordings]
+        for head in np.unique(group[wordings]).tolist():
+            one, *others = np.flatnonzero(group[wordings] == head).tolist()
+            for other in others:
+                self.merge(one, other)
+
+    def closest(self) -> tuple[int, int] | None:
+        """The two groups to merge next, if any may."""
+        apart = self._known[:, None] & self._known
+        may = self._support & ~apart & (self._best >= self._linked) & (self.mean >= self._limits)
+        open_ = np.where(may, self.mean, -1.0)
+        a, b = divmod(int(open_.argmax()), len(open_))
+        return (min(a, b), max(a, b)) if open_[a, b] >= 0 else None
+
+    def merge(self, a: int, b: int) -> None:
+        """Group b becomes part of group a."""
+        size, mean, best = self._size, self.mean, self._best
         mean[a] = mean[:, a] = (size[a] * mean[a] + size[b] * mean[b]) / (size[a] + size[b])
         best[a] = best[:, a] = np.maximum(best[a], best[b])
         size[a] += size[b]
-        limits[a] = limits[:, a] = likeness.limits(size[a], size)
-        alive[b] = False
+        self._known[a] |= self._known[b]
+        self._limits[a] = self._limits[:, a] = self._likeness.limits(size[a], size)
+        self._alive[b] = False
         mean[b] = mean[:, b] = -1.0
         mean[a, a] = -1.0
-        support[a] = support[:, a] = pool.merge(a, b) & alive
+        self._support[a] = self._support[:, a] = self.pool.merge(a, b) & self._alive
+
+
+def _agglomerate(linkage: _Linkage, group: Int64s) -> list[Join]:
+    """Average linkage down to the limits of likeness, among groups whose pooled accounts overlap beyond chance."""
+    joins = []
+    while (pair := linkage.closest()) is not None:
+        a, b = pair
+        shared, expected = linkage.pool.overlap(a, b)
+        in_a, in_b = linkage.pool.members(a), linkage.pool.members(b)
+        x, y = np.unravel_index(int(linkage.close[np.ix_(in_a, in_b)].argmax()), (len(in_a), len(in_b)))
+        mean = float(linkage.mean[a, b])
+        reason = f"{shared} accounts use both ({expected:.1f} by chance); the texts are {mean:.2f} alike"
+        first, second = int(linkage.wordings[in_a[x]]), int(linkage.wordings[in_b[y]])
+        joins.append(Join(first, second, mean, reason, shared, expected))
+        _unite(group, first, second)
+        linkage.merge(a, b)
     return joins
