@@ -14,6 +14,7 @@ from numba import njit
 
 from promptsim.families.corpus import Corpus
 from promptsim.families.shingles import Repeats, distinct_weight
+from promptsim.order import order_of
 from promptsim.records import Bools, Floats, Int32s, Int64s, UInt64s
 
 FIXED = 0.5  # share of what members have in common that is fixed text; with less it is a document
@@ -149,7 +150,7 @@ def _fixed_tokens(  # type: ignore[no-untyped-def]
 def grouped(label: Int32s, n: int) -> tuple[Int64s, Int64s]:
     """Prompts sorted by label (those with -1 left out), and where each label's begin."""
     chosen = np.flatnonzero(label >= 0)
-    order = chosen[np.argsort(label[chosen], kind="stable")]
+    order = chosen[order_of(label[chosen])]
     return order, np.searchsorted(label[order], np.arange(n + 1))
 
 

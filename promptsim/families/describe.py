@@ -16,6 +16,7 @@ from promptsim.families.options import MineOptions
 from promptsim.families.spread import Spread
 from promptsim.families.template import SAMPLE, Template, extract, joined, verbatim
 from promptsim.families.wordings import Grouping, group_wordings
+from promptsim.order import order_of
 from promptsim.progress import Progress, Stage
 from promptsim.records import (
     RELATIONS,
@@ -188,7 +189,7 @@ def _joined(parts: list[int], grouping: Grouping) -> tuple[Evidence, ...]:
 def members(groups: Groups, described: Described) -> Members:
     """The rows of `Members`, by prompt number."""
     inside = np.flatnonzero(groups.label >= 0)
-    inside = inside[np.argsort(groups.prompt_no[inside], kind="stable")]
+    inside = inside[order_of(groups.prompt_no[inside])]
     label: Int64s = groups.label[inside].astype(np.int64)
     return Members(
         groups.prompt_no[inside],

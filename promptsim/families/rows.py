@@ -6,6 +6,7 @@ from dataclasses import fields, replace
 
 import numpy as np
 
+from promptsim.order import order_of
 from promptsim.records import Bools, FamilySet, Incidence, Int32s, Int64s, Members
 
 
@@ -18,7 +19,7 @@ def some_rows(members: Members, keep: Bools) -> Members:
 def all_rows(one: Members, two: Members) -> Members:
     """The rows of both, by prompt number."""
     one, two = _placed(one), _placed(two)
-    order = np.argsort(np.concatenate([one.prompt_no, two.prompt_no]), kind="stable")
+    order = order_of(np.concatenate([one.prompt_no, two.prompt_no]))
     return Members(*(np.concatenate([getattr(one, f.name), getattr(two, f.name)])[order] for f in fields(Members)))
 
 

@@ -29,13 +29,12 @@ class Spread:
 
 def spread_of(prompt_no: Int64s, label: Int32s, n: int, incidence: Incidence) -> Spread:
     """Join labels 0…n-1 of prompts (-1: none; a prompt once) with the incidence."""
-    order = np.argsort(prompt_no, kind="stable")
-    row = np.searchsorted(prompt_no, incidence.prompt_no, sorter=order).clip(0, max(len(order) - 1, 0))
-    row = order[row] if len(order) else row
-    known = np.zeros(len(row), np.bool_)
-    if len(order):
-        known = (prompt_no[row] == incidence.prompt_no) & (label[row] >= 0)
-    group = label[row[known]].astype(np.int64)
+    most = max(int(prompt_no.max(initial=-1)), int(incidence.prompt_no.max(initial=-1)))
+    table = np.full(most + 1, -1, np.int32)
+    table[prompt_no] = label
+    of_row = table[incidence.prompt_no]
+    known = np.flatnonzero(of_row >= 0)
+    group = of_row[known].astype(np.int64)
     first = np.full(n, np.iinfo(np.int64).max)
     last = np.full(n, np.iinfo(np.int64).min)
     np.minimum.at(first, group, incidence.first_seen[known])

@@ -19,6 +19,7 @@ from scipy import stats
 from promptsim.networks.options import DAY
 from promptsim.networks.reference import Prior, fit_reference
 from promptsim.networks.usage import Usage
+from promptsim.order import order_by
 from promptsim.records import Bools, Int32s, Int64s
 
 Doubles = npt.NDArray[np.float64]
@@ -182,7 +183,7 @@ class Hours:
 
 def measure_hours(party: Int32s, time: Int64s) -> Hours:
     """Mean over parties of the squared resultant of the daily phase, less what chance adds; variation of gaps."""
-    order = np.lexsort((time, party))
+    order = order_by(party, time)
     party, time = party[order], time[order]
     _, at, uses = np.unique(party, return_inverse=True, return_counts=True)
     phase = 2 * np.pi * (time % DAY) / DAY

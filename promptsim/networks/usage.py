@@ -13,6 +13,7 @@ import numpy as np
 
 from promptsim.networks.options import HOUR
 from promptsim.networks.parties import Parties
+from promptsim.order import order_by, order_of
 from promptsim.records import Activity, Bools, Family, Int32s, Int64s, Members, UInt8s, UInt64s
 
 RETRY_WITHIN = HOUR // 6
@@ -89,7 +90,7 @@ def measure_usage(families: Sequence[Family], members: Members, activity: Activi
     keep = keep[shared[members.family[row[keep]]]]
     row, account, time, in_session = row[keep], account[keep], time[keep], in_session[keep]
     family, party = members.family[row], parties.of[account]
-    order = np.argsort(family * np.int64(parties.count) + party, kind="stable")  # account and time are in order
+    order = order_of(family * np.int64(parties.count) + party)  # account and time are in order
     row, family, party = row[order], family[order], party[order]
     starts = np.searchsorted(family, np.arange(len(families) + 1)).astype(np.int64)
     fresh = np.ones(len(family), bool)
@@ -118,7 +119,7 @@ def measure_usage(families: Sequence[Family], members: Members, activity: Activi
 
 def _by_account(activity: Activity) -> tuple[Int32s, Int64s, Int64s, int]:
     """All events by account, then time, without retries; also how many retries there were."""
-    order = np.lexsort((activity.prompt_no, activity.time, activity.account_no))
+    order = order_by(activity.account_no, activity.time, activity.prompt_no)
     account, prompt, time = activity.account_no[order], activity.prompt_no[order], activity.time[order]
     again = np.zeros(len(account), bool)
     again[1:] = (account[1:] == account[:-1]) & (prompt[1:] == prompt[:-1]) & (time[1:] - time[:-1] <= RETRY_WITHIN)

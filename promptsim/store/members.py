@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 
 from promptsim.errors import NotFoundError
+from promptsim.order import order_of
 from promptsim.records import RELATIONS, Family, Int64s, MemberEvent, MemberPrompt, Members, Relation
 from promptsim.store.core import blocks, chunks
 from promptsim.store.database import Connection, explained
@@ -189,7 +190,7 @@ def write_members(connection: Connection, families: Sequence[Family], members: M
         part = _slice(members, start, end)
         row = (int(part.prompt_no[-1]), end - start, _encoded(part))
         connection.execute("INSERT INTO member_blocks VALUES (?, ?, ?)", row)
-    order = np.argsort(members.family, kind="stable")
+    order = order_of(members.family)
     bounds = np.searchsorted(members.family[order], np.arange(len(families) + 1))
     for family in range(len(families)):
         prompts = np.sort(members.prompt_no[order[bounds[family] : bounds[family + 1]]])

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import orjson
 
+from promptsim.order import order_of
 from promptsim.records import Activity, Bools, DocumentBatch, Incidence, Int32s, Int64s
 from promptsim.store.core import Core, blocks, chunks
 from promptsim.store.database import Connection, explained
@@ -57,7 +58,7 @@ class Streams(Core):
             events = self._event_count(connection)
         account, prompt = self.columns.account(events), self.columns.prompt(events)
         pair = (prompt.astype(np.int64) << 32) | account
-        order = np.argsort(pair, kind="stable")
+        order = order_of(pair)
         order = order[account[order] >= 0]
         pair, time = pair[order], self.columns.time(events)[order]
         starts = np.flatnonzero(np.concatenate([[True], pair[1:] != pair[:-1]])) if len(pair) else np.zeros(0, np.int64)
@@ -78,7 +79,7 @@ class Streams(Core):
             account, metadata = self.columns.account(events), self.columns.metadata(events)
             values, left_out = self._account_metadata(connection, account, metadata)
         time = self.columns.time(events)
-        order = np.argsort(time, kind="stable")
+        order = order_of(time)
         order = order[account[order] >= 0]
         prompt = self.columns.prompt(events)[order].astype(np.int64)
         cuts = {"metadata values of an account and key": left_out} if left_out else {}

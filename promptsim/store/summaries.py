@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from promptsim.order import order_of
 from promptsim.records import AccountSummary, Finding, Int64s
 from promptsim.store.findings import Findings
 from promptsim.store.streams import Streams
@@ -33,7 +34,7 @@ class Summaries(Findings, Streams):
             left = connection.execute("SELECT family_id FROM families ORDER BY family_no")
             family_ids = [family_id for (family_id,) in left]
             families = self._families_by_account(incidence.prompt_no, incidence.account_no.astype(np.int64))
-        order = np.argsort(incidence.account_no, kind="stable")
+        order = order_of(incidence.account_no)
         account = incidence.account_no[order]
         starts = np.flatnonzero(np.concatenate([[True], account[1:] != account[:-1]])) if len(account) else order
         events = np.add.reduceat(incidence.events[order].astype(np.int64), starts) if len(starts) else starts
@@ -48,7 +49,7 @@ class Summaries(Findings, Streams):
     def _families_by_account(self, prompt_no: Int64s, account_no: Int64s) -> dict[int, list[int]]:
         """Of each account the families whose prompts it sent, from rows of (prompt, account); see `Members.family`."""
         members = self.members()
-        order = np.argsort(members.prompt_no, kind="stable")
+        order = order_of(members.prompt_no)
         member_prompt, family = members.prompt_no[order], members.family[order].astype(np.int64)
         low = np.searchsorted(member_prompt, prompt_no, side="left")
         counts = np.searchsorted(member_prompt, prompt_no, side="right") - low
