@@ -10,7 +10,7 @@ whole-text vectors, and a rewording shares no run of tokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -85,23 +85,21 @@ def search(
     while True:
         spans = index.sharing(query.system, query.user, depth, allowed)
         numbers = index.nearest(vector, depth, allowed)[1][0]
-        found = _candidates(store, texts, vector[0], numbers, spans, exact if allowed is None or allowed[exact] else -1)
+        itself = exact if allowed is None or allowed[exact] else -1
+        found = _candidates(store, vector[0], numbers, _with_fixed_part(texts, spans, SPARE * k), itself)
         exhausted = found.floor < (-1.0 if min_similarity is None else min_similarity)
         found = _at_least(found, min_similarity)
-        hits = _grouped(store, found, filters, by)
-        if len(hits) >= SPARE * k or exhausted or depth >= DEEPEST:
+        hits = _grouped(store, found, filters, by, SPARE * k)
+        if len(hits) >= k or exhausted or depth >= DEEPEST:
             break
         depth = min(4 * depth, DEEPEST)
-    verified = sorted(_verified(texts, hits[: SPARE * k], found), key=_order)[:k]
+    verified = sorted(_verified(texts, hits, found), key=_order)[:k]
     named = _with_families(store, [(hit, number) for hit, _, number in verified])
     return Found(tuple(named), tuple(_notes(spans, len(hits) < k and not exhausted)))
 
 
-def _candidates(
-    store: Store, texts: Comparison, vector: Floats, nearest: Int64s, spans: SpanHits, exact: int
-) -> Candidates:
+def _candidates(store: Store, vector: Floats, nearest: Int64s, shared: Mapping[int, float], exact: int) -> Candidates:
     """Both ways in as one list: the copy, then shared fixed parts by weight, then neighbours by cosine."""
-    shared = _with_fixed_part(texts, spans)
     near = nearest[nearest >= 0]
     numbers = np.unique(np.concatenate([near, np.array([*shared, *([exact] if exact >= 0 else [])], dtype=np.int64)]))
     cosine = store.vectors()[numbers].astype(np.float32) @ vector
@@ -112,10 +110,14 @@ def _candidates(
     return Candidates(numbers[order], cosine[order], fixed[order], weight[order], exact, floor)
 
 
-def _with_fixed_part(texts: Comparison, spans: SpanHits) -> dict[int, float]:
-    """Prompts that share a run of FIXED_RUN tokens, with their weight; the index tells runs from below only."""
+def _with_fixed_part(texts: Comparison, spans: SpanHits, most: int) -> dict[int, float]:
+    """Prompts that share a run of FIXED_RUN tokens, with their weight.
+
+    The index tells runs from below only; the texts of the `most` likely ones in doubt are read.
+    """
     fixed = spans.run >= FIXED_RUN
-    fixed[~fixed] = texts.share_a_run(spans.prompt_no[~fixed])
+    doubtful = np.flatnonzero(~fixed)[:most]
+    fixed[doubtful] = texts.share_a_run(spans.prompt_no[doubtful])
     return dict(zip(spans.prompt_no[fixed].tolist(), spans.weight[fixed].tolist(), strict=True))
 
 
@@ -132,11 +134,25 @@ def _at_least(found: Candidates, similarity: float | None) -> Candidates:
     )
 
 
-def _grouped(store: Store, found: Candidates, filters: Filters, by: str) -> list[tuple[int, Hit]]:
-    """(place among the candidates, hit) for each account, or each prompt, at its best candidate."""
-    senders = store.senders(found.prompt_no, filters)
-    place = {int(number): i for i, number in enumerate(found.prompt_no)}
+def _grouped(store: Store, found: Candidates, filters: Filters, by: str, wanted: int) -> list[tuple[int, Hit]]:
+    """(place among the candidates, hit) for each account, or each prompt, at its best candidate: the first `wanted`.
+
+    Senders are looked up for a few candidates at a time, since the first ones mostly are enough.
+    """
     best: dict[int, tuple[int, Hit]] = {}
+    start, stop = 0, 2 * wanted
+    while start < len(found.prompt_no) and len(best) < wanted:
+        _sent(store, found, slice(start, stop), filters, by, best)
+        start, stop = stop, 2 * stop
+    return list(best.values())[:wanted]
+
+
+def _sent(
+    store: Store, found: Candidates, some: slice, filters: Filters, by: str, best: dict[int, tuple[int, Hit]]
+) -> None:
+    """Add to `best` the accounts, or prompts, of some candidates."""
+    senders = store.senders(found.prompt_no[some], filters)
+    place = {number: some.start + i for i, number in enumerate(found.prompt_no[some].tolist())}
     names = dict(zip(senders.account_no.tolist(), store.accounts(senders.account_no), strict=True))
     rows = zip(*(column.tolist() for column in (senders.prompt_no, senders.account_no, senders.events,
                senders.first_seen, senders.last_seen)), strict=True)  # fmt: skip
@@ -149,7 +165,6 @@ def _grouped(store: Store, found: Candidates, filters: Filters, by: str) -> list
             at, hit = best[group]
             seen = {"first_seen": min(hit.first_seen, first), "last_seen": max(hit.last_seen, last)}
             best[group] = (at, replace(hit, event_count=hit.event_count + events, **seen))
-    return list(best.values())
 
 
 def _verified(texts: Comparison, hits: list[tuple[int, Hit]], found: Candidates) -> Iterator[tuple[Hit, float, int]]:
