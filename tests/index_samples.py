@@ -12,7 +12,7 @@ from promptsim.index.lists import Tuning
 from promptsim.index.rows import Halves
 from promptsim.records import Bools, DocumentBatch, Floats
 
-SMALL = Tuning(most_lists=64, rounds=4)
+SMALL = Tuning(most_lists=32, crowded=150, part=60, rounds=4)
 WIDTH = 32
 FIXED = "translate the following passage into plain words and then list every claim that it makes with its source"
 

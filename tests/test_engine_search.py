@@ -124,6 +124,21 @@ def test_a_bound_on_similarity_does_not_stop_the_search_for_further_accounts(eng
     assert {h.account_id for h in engine.search(asked, k=5, min_similarity=bound).hits} == {"bulk", "other"}
 
 
+@pytest.mark.parametrize("filters", [{}, {"metadata": {"org": "lab"}}], ids=["all", "filtered"])
+def test_accounts_with_thousands_of_closer_prompts_do_not_hide_the_others(
+    engine: Engine, filters: dict[str, object]
+) -> None:
+    """What one account alone has sent is looked at once; nor do two in the way that share what they send."""
+    bulk = [event(i, "bulk", f"{INSTRUCTION} Number {i} of the list.", org="lab") for i in range(1500)]
+    pair = [event(2000 + i, f"pair-{i % 2}", f"{INSTRUCTION} Item {i // 2} of it.", org="lab") for i in range(1200)]
+    others = [event(4000 + i, f"other-{i}", f"Mark each claim with its sentence. {i}", org="lab") for i in range(9)]
+    engine.ingest([*bulk, *pair, *others, event(5000, "elsewhere", CHAT[0])])
+    found = engine.search(f"{INSTRUCTION} Number 7 of the list.", k=12, **filters)  # type: ignore[arg-type]
+    assert {hit.account_id for hit in found.hits} == {"bulk", "pair-0", "pair-1"} | {f"other-{i}" for i in range(9)}
+    assert found.hits[0].account_id == "bulk"
+    assert not any("stopped" in note for note in found.notes)
+
+
 def test_hits_by_prompt_count_all_senders(filled: Engine) -> None:
     filled.ingest([event(30, "x", CHAT[0], day=9), event(31, "y", CHAT[0], day=3)])
     hit = filled.search(CHAT[0], k=1, by="prompt").hits[0]

@@ -134,7 +134,7 @@ def test_an_erased_prompt_leaves_every_file(world: World, home: Path, tmp_path: 
         tmp_path / "again" / "00000001" / "0000000000-0000000600.entries"
     ).read_bytes()
     lists = opened.vectors.lists[0]
-    listed = lists.candidates(world.rows[:1].astype(np.float32), 2 * PROMPTS, lists.count)
+    listed = lists.candidates(world.rows[:1].astype(np.float32), 2 * PROMPTS, PROMPTS)
     assert sorted(set(listed[listed >= 0].tolist())) == np.flatnonzero(world.alive).tolist()
     assert answer(opened) == answer(world.index(tmp_path / "none"))
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from promptsim.index import vectors as room
 from promptsim.index.lists import Lists, Tuning, build
-from promptsim.index.neighbours import neighbours
 from promptsim.index.rows import Halves, best, cosines
 from promptsim.index.vectors import VectorIndex
 from promptsim.progress import Silent
@@ -187,21 +186,3 @@ def test_a_handful_of_rows_can_be_a_segment(rows: int, tmp_path: Path, monkeypat
         vectors, [Lists(tmp_path / "a", build(tmp_path / "a", vectors, 0, rows, SMALL, Silent()))], rows
     )
     assert sorted(index.search(asked(1), rows)[1][0].tolist()) == list(range(rows))
-
-
-def test_neighbours_are_the_nearest_others(index: VectorIndex) -> None:
-    prompts = np.array([0, 7, 100, COVERED + 3, 5800])
-    scores, found = neighbours(index, prompts, 5)
-    wanted = index.exact(index.vectors[prompts].astype(np.float32), 6)[1]
-    for line, own in enumerate(prompts.tolist()):
-        others = [number for number in wanted[line].tolist() if number != own][:5]
-        assert found[line].tolist() == ([-1] * 5 if own in (7, 5800) else others)
-    assert np.isneginf(scores[1]).all(), "an empty prompt has no neighbours"
-
-
-def test_equal_prompts_are_each_others_neighbours() -> None:
-    rows = clustered(50)
-    rows[10:20] = rows[3]
-    found = neighbours(VectorIndex(rows, (), 0), np.arange(10, 20), 3)[1]
-    assert found[0].tolist() == [3, 11, 12]
-    assert found[9].tolist() == [3, 10, 11]

@@ -10,8 +10,9 @@ whole-text vectors, and a rewording shares no run of tokens.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,8 @@ RELATIONS = ("exact", "near-duplicate", "template", "paraphrase", "similar")
 NEAR_DUPLICATE = 0.85  # share of tokens in common (Indel) from which two texts are copies with small changes
 FIXED_RUN = 10  # tokens shared in one run: a fixed part, whatever the payload (the index is sure to see 13 or more)
 PARAPHRASE = 0.75  # cosine from which two texts without such a run are taken to say the same
-DEEPEST = 20_000  # prompts looked at for one question
+ROUNDS = 8  # looks for one question, each at the prompts that others than the accounts found so far have sent
+Best = dict[int, tuple[int, Hit]]  # account or prompt → place among the candidates, hit
 SPARE = 3  # accounts verified for each one wanted: the relation may change their order
 
 
@@ -64,6 +66,20 @@ class Candidates:
     exact: int  # the prompt that is the query itself, or -1
     floor: float  # the cosine below which nothing was looked at; -inf: a deeper look could find no more
 
+    @staticmethod
+    def none(exact: int) -> Candidates:
+        """Before any look."""
+        real = np.zeros(0, np.float32)
+        return Candidates(np.zeros(0, np.int64), real, np.zeros(0, np.bool_), real, exact, 1.0)
+
+    def followed_by(self, more: Candidates) -> Candidates:
+        """Both, these first."""
+        columns: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(more, name)])
+            for name in ("prompt_no", "cosine", "fixed", "weight")
+        }
+        return replace(self, **columns, floor=more.floor)
+
 
 def search(
     store: Store,
@@ -81,21 +97,36 @@ def search(
     allowed = store.allowed(filters)
     exact = int(store.lookup([fingerprint(query.system, query.user, store.key)])[0])
     texts = Comparison(store, query.text, FIXED_RUN)
-    depth = max(8 * k, 100)
-    while True:
-        spans = index.sharing(query.system, query.user, depth, allowed)
-        numbers = index.nearest(vector, depth, allowed)[1][0]
+    found = Candidates.none(exact)
+    best: Best = {}
+    first: SpanHits | None = None
+    for _ in range(ROUNDS):
+        spans = index.sharing(query.system, query.user, max(8 * k, 100), allowed)
+        numbers = index.nearest(vector, max(8 * k, 100), allowed)[1][0]
         itself = exact if allowed is None or allowed[exact] else -1
-        found = _candidates(store, vector[0], numbers, _with_fixed_part(texts, spans, SPARE * k), itself)
-        exhausted = found.floor < (-1.0 if min_similarity is None else min_similarity)
-        found = _at_least(found, min_similarity)
-        hits = _grouped(store, found, filters, by, SPARE * k)
-        if len(hits) >= k or exhausted or depth >= DEEPEST:
+        more = _candidates(store, vector[0], numbers, _with_fixed_part(texts, spans, SPARE * k), itself)
+        exhausted = more.floor < (-1.0 if min_similarity is None else min_similarity)
+        first = first or spans
+        seen = len(found.prompt_no)
+        found = found.followed_by(_at_least(more, min_similarity))
+        _group(store, found, seen, filters, by, SPARE * k, best)
+        if len(best) >= k or exhausted:
             break
-        depth = min(4 * depth, DEEPEST)
-    verified = sorted(_verified(texts, hits, found), key=_order)[:k]
+        allowed = _unseen(store, allowed, found, best if by == "account" else ())
+    verified = sorted(_verified(texts, list(best.values())[: SPARE * k], found), key=_order)[:k]
     named = _with_families(store, [(hit, number) for hit, _, number in verified])
-    return Found(tuple(named), tuple(_notes(spans, len(hits) < k and not exhausted)))
+    stopped = 0 if len(best) >= k or exhausted else len(found.prompt_no)
+    return Found(tuple(named), tuple(_notes(first or spans, stopped)))
+
+
+def _unseen(store: Store, allowed: Bools | None, found: Candidates, accounts: Collection[int]) -> Bools:
+    """The prompts to look at next: those that others than these accounts sent, and that were not looked at yet."""
+    others = store.sent_by_others(accounts)
+    if allowed is not None:
+        others[: len(allowed)] &= allowed
+        others[len(allowed) :] = False
+    others[found.prompt_no] = False
+    return others
 
 
 def _candidates(store: Store, vector: Floats, nearest: Int64s, shared: Mapping[int, float], exact: int) -> Candidates:
@@ -134,22 +165,26 @@ def _at_least(found: Candidates, similarity: float | None) -> Candidates:
     )
 
 
-def _grouped(store: Store, found: Candidates, filters: Filters, by: str, wanted: int) -> list[tuple[int, Hit]]:
-    """(place among the candidates, hit) for each account, or each prompt, at its best candidate: the first `wanted`.
+def _group(
+    store: Store,
+    found: Candidates,
+    start: int,
+    filters: Filters,
+    by: str,
+    wanted: int,
+    best: Best,
+) -> None:
+    """Add (place among the candidates, hit) of each account, or prompt, at its best one, until `wanted` are known.
 
-    Senders are looked up for a few candidates at a time, since the first ones mostly are enough.
+    From `start` on. Senders are looked up for a few candidates at a time, since the first ones mostly are enough.
     """
-    best: dict[int, tuple[int, Hit]] = {}
-    start, stop = 0, 2 * wanted
+    stop = start + 2 * wanted
     while start < len(found.prompt_no) and len(best) < wanted:
         _sent(store, found, slice(start, stop), filters, by, best)
-        start, stop = stop, 2 * stop
-    return list(best.values())[:wanted]
+        start, stop = stop, 2 * stop - start
 
 
-def _sent(
-    store: Store, found: Candidates, some: slice, filters: Filters, by: str, best: dict[int, tuple[int, Hit]]
-) -> None:
+def _sent(store: Store, found: Candidates, some: slice, filters: Filters, by: str, best: Best) -> None:
     """Add to `best` the accounts, or prompts, of some candidates."""
     senders = store.senders(found.prompt_no[some], filters)
     place = {number: some.start + i for i, number in enumerate(found.prompt_no[some].tolist())}
@@ -202,7 +237,7 @@ def _order(verified: tuple[Hit, float, int]) -> tuple[int, float, float, str, st
     return (RELATIONS.index(hit.relation), -figure, -hit.similarity, hit.account_id, hit.prompt_id)
 
 
-def _notes(spans: SpanHits, stopped: bool) -> Iterator[str]:
+def _notes(spans: SpanHits, stopped: int) -> Iterator[str]:
     if spans.capped:
         yield f"{spans.capped} passages of the text are so common that only a sample of the prompts with them was read"
     if spans.unread:
@@ -210,4 +245,4 @@ def _notes(spans: SpanHits, stopped: bool) -> Iterator[str]:
     if spans.unsearched:
         yield f"{spans.unsearched:,} prompts are not indexed yet: run `promptsim reindex`"
     if stopped:
-        yield f"stopped after {DEEPEST:,} prompts: narrow the search with a filter to see more accounts"
+        yield f"stopped after {stopped:,} prompts: narrow the search with a filter to see more accounts"

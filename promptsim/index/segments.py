@@ -71,7 +71,7 @@ def build(
 ) -> dict[str, Seal]:
     """Write a segment's files from the store; their seals."""
     name, count = folder / segment.name, segment.stop - segment.start
-    with progress.stage("indexing vectors", total=2 * count) as stage:
+    with progress.stage("indexing vectors", total=3 * count) as stage:
         files = lists.build(name, rows, segment.start, segment.stop, tuning, stage)
     writer = PostingsWriter(name)
     with progress.stage("indexing texts", total=count) as stage:

@@ -22,11 +22,8 @@ from promptsim.records import Bools, Floats, Int64s
 
 IDSelectorBitmap: Any = faiss.IDSelectorBitmap
 EXACT_ROWS = 30_000  # scored one by one in about 4 ms
-PROBES = 256  # lists scanned of each segment: measured recall@10 0.99 and 3 ms at 160,000 real prompts
-MOST_SCANNED = 200_000  # rows whose codes are read in one segment when nothing is filtered: about 5 ms
-CANDIDATES = 1200  # rows scored in full of each segment
-LARGE_ROWS = 2_000_000  # among more, the closest differ by less than a code of one bit shows, so in such a segment …
-LARGE_SCANNED, LARGE_CANDIDATES = 400_000, 3000  # … recall@10 0.95 for 0.90 at 14 million random texts, 22 ms
+LEAST_SCANNED, SCANNED = 200_000, 450  # codes read in one segment of n rows: all of a small one, 450 √n of a large one
+CANDIDATES, NAMED = 1200, 0.8  # rows scored in full of each segment: 0.8 √n if that is more
 EVERY_CODE = 500_000  # under a filter, segments of at most so many rows are scanned whole: measured 5 ms at 160,000
 BATCH = 256
 
@@ -52,13 +49,11 @@ class VectorIndex:
         self.alive = None if alive is None or alive.all() else alive
         self._alive_only = None if self.alive is None else _Selector(self.alive)
 
-    def search(
-        self, queries: Floats, k: int, allowed: Bools | None = None, *, probes: int = PROBES
-    ) -> tuple[Floats, Int64s]:
+    def search(self, queries: Floats, k: int, allowed: Bools | None = None) -> tuple[Floats, Int64s]:
         """The closest k prompts of each query.
 
         `queries` are unit rows float32 [q, d], or one row [d]; `allowed` is a mask over prompt numbers (shorter: the
-        rest is not allowed); `probes` lists of each segment are scanned, more under a filter. Returns cosines float32
+        rest is not allowed). Returns cosines float32
         [q, k] and prompt numbers int64 [q, k], by score descending, then number ascending; where there are fewer than
         k, -inf and -1. A query of zeros finds nothing.
         """
@@ -70,7 +65,7 @@ class VectorIndex:
         if queries.shape[1] != self.vectors.shape[1]:
             raise ValueError(f"queries have {queries.shape[1]} dimensions, the index {self.vectors.shape[1]}")
         mask = eligible(allowed, self.alive, len(self.vectors))
-        parts = [self._search(queries[i : i + BATCH], k, mask, probes) for i in range(0, len(queries), BATCH)]
+        parts = [self._search(queries[i : i + BATCH], k, mask) for i in range(0, len(queries), BATCH)]
         if not parts:
             return np.empty((0, k), np.float32), np.empty((0, k), np.int64)
         scores, found = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
@@ -83,25 +78,26 @@ class VectorIndex:
         rows = numbers_of(eligible(allowed, self.alive, len(self.vectors)), 0, len(self.vectors))
         return best(self.vectors, rows, np.ascontiguousarray(np.atleast_2d(queries), np.float32), k)
 
-    def _search(self, queries: Floats, k: int, mask: Bools | None, probes: int) -> tuple[Floats, Int64s]:
+    def _search(self, queries: Floats, k: int, mask: Bools | None) -> tuple[Floats, Int64s]:
         open_rows = len(self.vectors) if mask is None else int(np.count_nonzero(mask))
         if not self.lists or open_rows <= EXACT_ROWS:
             return best(self.vectors, numbers_of(mask, 0, len(self.vectors)), queries, k)
         tail = best(self.vectors, numbers_of(mask, self.covered, len(self.vectors)), queries, k)
         if mask is None or mask is self.alive:
-            return self._with_segments(tail, queries, k, probes, self._alive_only, MOST_SCANNED)
+            return self._with_segments(tail, queries, k, 1.0, self._alive_only)
         selector = _Selector(mask)
-        most = max(part.count for part in self.lists)
-        if max(part.rows for part in self.lists) <= EVERY_CODE:
-            return self._with_segments(tail, queries, k, most, selector, candidates=2 * CANDIDATES)
-        probes = int(probes / (open_rows / len(self.vectors)) ** 0.5)
-        found = self._with_segments(tail, queries, k, probes, selector)
-        while probes < most:
-            probes *= 2
-            wider = self._with_segments(tail, queries, k, probes, selector)
-            if np.array_equal(wider[1], found[1]) and (found[1] >= 0).all():
+        largest = max(part.rows for part in self.lists)
+        if largest <= EVERY_CODE:
+            return self._with_segments(tail, queries, k, np.inf, selector, 2 * CANDIDATES)
+        wider = (len(self.vectors) / open_rows) ** 0.5
+        found = self._with_segments(tail, queries, k, wider, selector)
+        most = 2 * open_rows >= len(self.vectors)  # then it is hardly a filter, and all there is to see is k of them
+        while _scanned(largest, wider) < largest and not (most and (found[1] >= 0).all()):
+            wider *= 2
+            more = self._with_segments(tail, queries, k, wider, selector)
+            if np.array_equal(more[1], found[1]) and (found[1] >= 0).all():
                 break
-            found = wider
+            found = more
         return found
 
     def _with_segments(
@@ -109,21 +105,20 @@ class VectorIndex:
         tail: tuple[Floats, Int64s],
         queries: Floats,
         k: int,
-        probes: int,
+        wider: float,
         selector: _Selector | None,
-        most_scanned: int | None = None,
-        candidates: int = CANDIDATES,
+        least: int = CANDIDATES,
     ) -> tuple[Floats, Int64s]:
-        """The best k of the tail's best and of the segments' candidates."""
+        """The best k of the tail's best and of the segments' candidates; `wider` times as many codes are scanned."""
         chooser = None if selector is None else selector.faiss
         named = []
         for part in self.lists:
-            large = part.rows > LARGE_ROWS
-            wanted = max(LARGE_CANDIDATES if large else candidates, k + min(2 * k, 2000))
-            bound = probes
-            if most_scanned is not None:
-                most = LARGE_SCANNED if large else most_scanned
-                bound = max(1, most * part.count // max(1, part.rows))
-            named.append(part.candidates(queries, wanted, min(probes, bound), chooser))
+            wanted = max(least, int(NAMED * part.rows**0.5), k + min(2 * k, 2000))
+            named.append(part.candidates(queries, wanted, _scanned(part.rows, wider), chooser))
         scores, found = best_of_each(self.vectors, np.concatenate(named, axis=1), queries, k)
         return ranked(np.concatenate((scores, tail[0]), axis=1), np.concatenate((found, tail[1]), axis=1), k)
+
+
+def _scanned(rows: int, wider: float) -> int:
+    """Codes scanned of a segment of so many rows."""
+    return int(min(rows, wider * max(LEAST_SCANNED, SCANNED * rows**0.5)))

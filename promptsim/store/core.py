@@ -16,6 +16,7 @@ from promptsim.store.columns import GONE, Columns, Rows
 from promptsim.store.database import Connection, Database, explained
 from promptsim.store.home import Home
 from promptsim.store.keys import KEY_BYTES, KeyFinder, Pairs, Source
+from promptsim.store.owners import Owners
 from promptsim.store.vectors import Vectors, sync_folder
 
 FETCH = 16_384
@@ -55,6 +56,7 @@ class Core:
         self.database = database
         self.key = bytes(self._meta(database.writer(), "key"))
         self.columns = Columns(home.columns)
+        self.owners = Owners(self.columns)
         self._event_finder = KeyFinder(home.keys, "events")
         self._prompt_finder = KeyFinder(home.keys, "prompts")
         self._expected: EncoderIdentity | None = None

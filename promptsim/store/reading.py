@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ from promptsim.records import Bools, Event, Int64s, Prompt
 from promptsim.store.core import Core, blocks, chunks
 from promptsim.store.database import Connection, explained
 from promptsim.store.filters import Filters
+from promptsim.store.owners import NOBODY
 
 PREFIX = "p_"
 UNKNOWN = -2  # no event has this account number
@@ -159,6 +160,16 @@ class Reading(Core):
             chosen = self._chosen_events(connection, filters, events)
         passing[self.columns.prompt(events)[chosen]] = True
         return passing
+
+    def sent_by_others(self, accounts: Collection[int]) -> Bools:
+        """Which prompts somebody else than these accounts may have sent, by prompt number."""
+        with self.snapshot() as connection, explained(self.home.database):
+            prompts, events = self._prompt_count(connection), self._event_count(connection)
+            known = connection.execute("SELECT ifnull(max(account_no) + 1, 0) FROM accounts").fetchone()[0]
+            owner = self.owners.of(prompts, events)
+        others = np.ones(int(known) - NOBODY, np.bool_)  # the negative ones are the last
+        others[list(accounts)] = False
+        return np.asarray(others[owner], np.bool_)
 
     def _chosen_events(self, connection: Connection, filters: Filters, events: int) -> Bools:
         account = self.columns.account(events)
