@@ -15,6 +15,7 @@ from promptsim.families.atoms import Classes, classes
 from promptsim.families.commonplace import commonplace
 from promptsim.families.consensus import cores
 from promptsim.families.corpus import Corpus, read
+from promptsim.families.everyone import below, sample_share
 from promptsim.families.hierarchy import least_weight
 from promptsim.families.neighbours import alike, near_duplicates
 from promptsim.families.options import MineOptions
@@ -235,3 +236,16 @@ def test_an_empty_corpus_goes_through_every_stage() -> None:
     corpus = corpus_of([])
     found: Repeats = repeats(corpus, 5, 3, 5)
     assert len(corpus) == len(found.hashes) == len(distinct_residuals(corpus, found, 5, 3)) == 0
+
+
+@pytest.mark.parametrize(("total", "share"), [(50, 1.0), (100, 1.0), (101, 2**-0.25), (150, 2**-0.75), (152, 2**-0.75)])
+def test_a_few_more_prompts_do_not_change_the_share_that_is_mined(total: int, share: float) -> None:
+    assert sample_share(100, total) == share
+    assert share * total <= 100
+
+
+def test_a_sample_of_a_smaller_share_lies_within_one_of_a_larger() -> None:
+    digest = np.random.default_rng(1).integers(0, 2**64, 4_000, np.uint64)
+    quarter, half = (below(share)(digest) for share in (0.25, 0.5))
+    assert (half >= quarter).all()
+    assert (quarter.mean(), half.mean()) == (pytest.approx(0.25, abs=0.02), pytest.approx(0.5, abs=0.02))

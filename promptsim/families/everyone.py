@@ -7,6 +7,7 @@ Skeletons change little with the size of the sample, so the work of mining stays
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from promptsim.records import Bools, DocumentBatch, Int32s, Int64s, UInt8s, UInt
 Documents = Callable[[], Iterator[DocumentBatch]]
 DocumentsOf = Callable[[Int64s], Iterator[DocumentBatch]]  # reads at least the prompts of these ascending numbers
 NUMBERS = 2.0**64
+STEPS = 4  # of the sample's share, for each halving
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,7 @@ def label_everyone(
         with progress.stage("finding shared text"):
             found = discover(corpus, options)
         return Everyone(labelled_by(corpus, found, options), found.cores, corpus, _cuts([corpus], [found]))
-    sampled, seen = below(options.max_prompts / total), Digests()
+    sampled, seen = below(sample_share(options.max_prompts, total)), Digests()
     with progress.stage("reading a sample", total) as stage:
         corpus = read(counted(documents, stage), options.max_tokens, sampled, seen)
     with progress.stage("finding shared text"):
@@ -88,7 +90,7 @@ def label_everyone(
         parts += assigned(pieces(counted(documents, stage), seen, lambda digest: ~sampled(digest)), found, options)
     everyone = in_order(parts)
     left = np.flatnonzero(everyone.label < 0)
-    sampled_again = below(min(options.max_prompts / max(len(left), 1), 1.0), turn=True)(everyone.digest[left])
+    sampled_again = below(sample_share(options.max_prompts, len(left)), turn=True)(everyone.digest[left])
     chosen, others = everyone.digest[left[sampled_again]], everyone.digest[left[~sampled_again]]
     numbers = np.sort(everyone.prompt_no[left[sampled_again]])
     with progress.stage("reading what is left", len(numbers)) as stage:
@@ -115,6 +117,15 @@ def counted(documents: Documents, stage: Stage) -> Documents:
             yield batch
 
     return told
+
+
+def sample_share(most: int, total: int) -> float:
+    """Of `total` prompts the share that is mined: at most `most`, in steps of a fifth.
+
+    In steps, so that a few new prompts do not change which of the others are mined, and families stay what they were.
+    """
+    steps = math.ceil(STEPS * math.log2(total / most)) if total > most else 0
+    return float(2.0 ** (-steps / STEPS))
 
 
 def below(share: float, *, turn: bool = False) -> Wanted:
