@@ -5,7 +5,8 @@ of what is left (40 bytes a row of 256 dimensions, and 8 for its number). Codes 
 vectors score them. Against product quantisation it needs no training beyond the k-means, scans faster and finds more.
 
 Templates make crowds: of 14 million prompts in 4,096 lists two fifths lay in lists of more than 20,000, and those are
-where queries fall. So a crowded list is split by a k-means of its own, at little cost: only its rows are looked at.
+where queries fall. So there are few lists at first, and each crowded one is split by a k-means of its own, for which
+only its rows are looked at: the same neighbours are found among a third fewer codes, in a third of the time to build.
 
 Two files hold it: NAME.faiss (rotation, centroids: read) and NAME.lists (codes and numbers, list after list: mapped).
 FAISS's own mapped format would do, but its lists grow by moving; here each row's place is known before it is written,
@@ -35,8 +36,8 @@ from promptsim.records import Bools, Floats, Int32s, Int64s, UInt8s
 
 SEED = 20261123
 NUMBER_BYTES = 8
-MOST_LISTS = 4096  # before crowded ones are split: twice as many cost twice as long to build
-CROWDED, PART = 3_000, 1_000  # rows of a list that is split, and of each part
+MOST_LISTS = 1024  # before crowded ones are split: twice as many cost twice as long to build
+CROWDED, PART = 4_000, 2_000  # rows of a list that is split, and of each part
 THREADS = 2
 MANY_ROWS, MANY_QUERIES = 50_000, 16  # from here on a second thread gains more than its start costs …
 MUCH_SCANNED = 300_000  # … and from so many codes for one query
