@@ -11,23 +11,23 @@ from scipy import sparse
 from promptsim.meetings import meetings
 
 
-@pytest.mark.parametrize("cells", [1, 50, 10_000])
+@pytest.mark.parametrize("pairs", [1, 20, 10_000])
 @pytest.mark.parametrize("least", [1, 3])
-def test_finds_every_pair_with_its_count_whatever_the_block(cells: int, least: int) -> None:
+def test_finds_every_pair_with_its_count_whatever_the_block(pairs: int, least: int) -> None:
     dense = np.random.default_rng(5).random((40, 60)) < 0.15
-    found = list(meetings(sparse.csr_matrix(dense), least, cells))
+    found = list(meetings(sparse.csr_matrix(dense), least, pairs))
     rows = [row for block in found for row in zip(*(column.tolist() for column in block), strict=True)]
     shared = {(a, b): int((dense[a] & dense[b]).sum()) for a, b in combinations(range(40), 2)}
     assert rows == [(a, b, n) for (a, b), n in shared.items() if n >= least]
     assert len(rows) > 60
-    assert (len(found) > 5) == (cells <= 50)
+    assert (len(found) > 3) == (pairs <= 20)
 
 
-@pytest.mark.parametrize("cells", [1, 50, 10_000])
-def test_rows_that_are_to_stay_apart_meet_only_the_others(cells: int) -> None:
+@pytest.mark.parametrize("pairs", [1, 20, 10_000])
+def test_rows_that_are_to_stay_apart_meet_only_the_others(pairs: int) -> None:
     dense = np.random.default_rng(5).random((40, 60)) < 0.15
     apart = np.arange(40) % 4 > 0
-    blocks = meetings(sparse.csr_matrix(dense), 2, cells, apart)
+    blocks = meetings(sparse.csr_matrix(dense), 2, pairs, apart)
     rows = sorted(row for block in blocks for row in zip(*(column.tolist() for column in block), strict=True))
     shared = {(a, b): int((dense[a] & dense[b]).sum()) for a, b in combinations(range(40), 2)}
     assert rows == [(a, b, n) for (a, b), n in shared.items() if n >= 2 and not (apart[a] and apart[b])]

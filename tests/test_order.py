@@ -15,19 +15,21 @@ RNG = np.random.default_rng(3)
     [
         np.zeros(0, np.int64),
         np.array([7]),
-        np.arange(50),
-        RNG.integers(0, 20, 1_000, np.int32),
-        RNG.integers(-30, 30, 1_000),
-        RNG.integers(0, 9, 1_000) << 58,  # too large to take a place in
-        np.array([np.iinfo(np.int64).min, 3, np.iinfo(np.int64).max, 3]),
+        RNG.integers(0, 20, 1_000),
+        np.arange(9_000),
+        RNG.integers(0, 20, 9_000, np.int32),
+        RNG.integers(-30, 30, 9_000),
+        RNG.integers(0, 9, 9_000) << 58,  # too large to take a place in
+        np.tile([np.iinfo(np.int64).min, 3, np.iinfo(np.int64).max, 3], 2_000),
     ],
-    ids=["none", "one", "sorted", "small", "negative", "large", "extreme"],
+    ids=["none", "one", "few", "sorted", "many", "negative", "large", "extreme"],
 )
 def test_the_order_is_that_of_a_stable_sort(key: np.ndarray) -> None:
     assert order_of(key).tolist() == np.argsort(key, kind="stable").tolist()
 
 
-def test_several_keys_are_taken_in_turn() -> None:
-    first, second, third = (RNG.integers(0, 6, 2_000) for _ in range(3))
+@pytest.mark.parametrize("size", [500, 9_000])
+def test_several_keys_are_taken_in_turn(size: int) -> None:
+    first, second, third = (RNG.integers(0, 6, size) for _ in range(3))
     assert order_by(first, second, third).tolist() == np.lexsort((third, second, first)).tolist()
     assert order_by(first).tolist() == np.argsort(first, kind="stable").tolist()

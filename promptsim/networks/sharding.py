@@ -65,9 +65,8 @@ def measure_sharding(usage: Usage, families: int) -> Sharding:
     sendings = np.bincount(family, minlength=families)
     common = np.bincount(family, weights=senders[group] > 1, minlength=families)
     meetings = np.bincount(family, weights=(senders[group] - 1) / 2, minlength=families).astype(np.float64)
-    pair = usage.pair_family.astype(np.int64) * usage.party_count + usage.pair_party
-    mine = usage.family[order][sending].astype(np.int64) * usage.party_count + party[sending]
-    own = np.bincount(np.searchsorted(pair, mine), minlength=len(pair)).astype(np.float64)
+    mine = np.sort(usage.family[order][sending].astype(np.int64) * usage.party_count + party[sending])
+    own = np.diff(np.flatnonzero(np.append(_changes(mine), True))).astype(np.float64)  # each pair has sent something
     squares = np.bincount(usage.pair_family, weights=own**2, minlength=families)
     pairs = (sendings.astype(np.float64) ** 2 - squares) / 2
     return Sharding(sendings.astype(np.int64), common.astype(np.int64), meetings, pairs)

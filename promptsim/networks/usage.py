@@ -148,10 +148,10 @@ def _main_rows(members: Members, prompt: Int64s) -> Int64s:
 
 def _shared_families(families: Sequence[Family], members: Members, row: Int64s, account: Int32s) -> Bools:
     """Families that at least two accounts use."""
-    low = np.full(len(families), np.iinfo(np.int32).max, np.int64)
-    high = np.full(len(families), -1, np.int64)
     used = row >= 0
-    family = members.family[row[used]]
-    np.minimum.at(low, family, account[used])
-    np.maximum.at(high, family, account[used])
-    return high > low
+    family, account = members.family[row[used]], account[used]
+    one = np.full(len(families), -1, account.dtype)
+    one[family] = account  # any of them
+    shared = np.zeros(len(families), np.bool_)
+    shared[family[one[family] != account]] = True
+    return shared
