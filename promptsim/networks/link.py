@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -72,9 +73,11 @@ def link(
     sharding = measure_sharding(usage, len(units.texts))
     benign = explain(units.texts, usage, sharding, options)
     eligible = eligible_families(usage.family_parties, benign.excluded, options)
-    ties = find_ties(usage, eligible, benign.public, options)
+    with ThreadPoolExecutor(1) as pool:  # one counts in compiled loops, the other in Python: they hardly wait
+        tying = pool.submit(find_ties, usage, eligible, benign.public, options)
+        observer = Observer(units, usage, sharding, benign, options)
+        ties = tying.result()
     communities = find_communities(usage, ties, options, seed)
-    observer = Observer(units, usage, sharding, benign, options)
     odd = [one for one in communities if not looks_public(one, ties, sharding, benign.rate, options)]
     acting = np.zeros(parties.count, bool)
     acting[[party for one in odd for party in sorted(one.parties)]] = True
