@@ -261,6 +261,14 @@ def test_what_several_accounts_copy_is_a_family_inside_one_that_says_nothing() -
     ]
 
 
+def test_a_family_that_says_nothing_and_is_copied_throughout_leaves_its_copies() -> None:
+    prompts = [f"Please tell me about {payload(random.Random(i), 6)}" for i in range(12)]
+    senders = [[3 * i, 3 * i + 1, 3 * i + 2] for i in range(12)]
+    found = mined(prompts + strangers(20, 3), senders + [[50 + i] for i in range(20)])
+    assert [family.kind for family in found.families] == ["exact"] * 12
+    assert sorted(family.template for family in found.families) == sorted(prompts)
+
+
 def test_exact_copies_of_several_accounts_are_a_family_and_lone_prompts_are_not() -> None:
     prompts = ["How long does it take to sail from the old harbour to the lighthouse in March?", *strangers(20, 3)]
     found = mined(prompts, [[1, 2, 3], *([[10 + i] for i in range(20)])])
