@@ -247,6 +247,18 @@ def test_a_document_does_not_take_the_prompts_of_an_instruction() -> None:
     assert label[155] not in {-1, *label[150:155]}
 
 
+def test_an_optional_ending_does_not_draw_prompts_without_it() -> None:
+    """They hold four fifths of the longer text, which is more than all of their own; what they lack counts too."""
+    rng = random.Random(12)
+    asked = "{} .\nIs that a fair paraphrase of the following sentence?\n{} ."
+    prompts = [asked.format(payload(rng), payload(rng)) for _ in range(40)]
+    prompts += [asked.format(payload(rng), payload(rng)) + "\nYes or no." for _ in range(15)]
+    prompts += strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert [len(set(part)) for part in (label[:40], label[40:55])] == [1, 1]
+    assert len({label[0], label[40], -1}) == 3
+
+
 def test_what_several_accounts_copy_is_a_family_inside_one_that_says_nothing() -> None:
     prompts = [f"How do you {payload(random.Random(i), 2)} a boat?" for i in range(30)]
     senders = [[i] for i in range(30)]
