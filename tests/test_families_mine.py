@@ -259,6 +259,23 @@ def test_an_optional_ending_does_not_draw_prompts_without_it() -> None:
     assert len({label[0], label[40], -1}) == 3
 
 
+def test_the_first_word_of_many_payloads_is_payload() -> None:
+    prompts = filled("Summarize this document: {}", 40, 1) + filled("Summarize this document: The {}", 15, 2)
+    label = groups(mined(prompts + strangers(40, 3)), 95)
+    assert len(set(label[:55])) == 1
+    assert label[0] >= 0
+
+
+def test_a_few_first_words_that_share_a_parent_out_among_them_are_payload() -> None:
+    """None has half of the prompts and some have another: no wordings, but what the payloads begin with."""
+    begun = "Read the conversation below and say who is right.\n\n{}: {{}}"
+    speakers = (("W", 24), ("M", 22), ("Anna", 2), ("Kim", 2))
+    prompts = [text for i, (who, n) in enumerate(speakers) for text in filled(begun.format(who), n, i)]
+    label = groups(mined(prompts + strangers(40, 3)), 90)
+    assert len(set(label[:50])) == 1
+    assert label[0] >= 0
+
+
 def test_what_several_accounts_copy_is_a_family_inside_one_that_says_nothing() -> None:
     prompts = [f"How do you {payload(random.Random(i), 2)} a boat?" for i in range(30)]
     senders = [[i] for i in range(30)]

@@ -80,12 +80,16 @@ def _folded(found: Closures, direct: Int64s, parent: Int32s, among: int, options
     """Children that add too little to their parent.
 
     A few tokens more are a wording of its own if such children share the parent out among them; if the parent keeps
-    prompts to itself, or many small children split it, they are the first words of what stands in its slot.
+    prompts to itself, or many small children split it, they are the first words of what stands in its slot. One or two
+    words of a minor child are that beside the shortest parent.
     """
     has = parent >= 0
     total = np.maximum(found.prompts[parent], 1)
     extra = found.weight - np.where(has, found.weight[parent], 0)
     little = has & (extra < np.minimum(options.extra, options.relative * found.weight[parent]))
+    opening = has & (extra < np.minimum(options.opening, options.opening_relative * found.weight[parent]))
+    opening &= (found.prompts < options.opening_slice * total) & (direct[parent] >= options.opening_direct * total)
+    little |= opening
     own = _with_small(direct, parent, little & (found.prompts < options.slice * total))
     slotted = own[parent] >= np.maximum(options.support, options.direct * total)
     fragment = has & (found.prompts < options.fragment * total) & (found.weight[parent] >= 0.5 * found.weight)
