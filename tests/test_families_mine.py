@@ -247,6 +247,32 @@ def test_a_document_does_not_take_the_prompts_of_an_instruction() -> None:
     assert label[155] not in {-1, *label[150:155]}
 
 
+def test_a_phrase_strewn_over_payloads_is_no_family() -> None:
+    """It stands in a few prompts of each template and in some of strangers: theirs are not one family for it."""
+    rng = random.Random(11)
+    phrase = "by the old harbour this morning"
+    with_it = [f"{payload(rng, 9)} {phrase} {payload(rng, 9)}" for _ in range(24)]
+    prompts = [template.format(text) for template in (SUMMARY, REVIEW, OTHER) for text in with_it[:4]]
+    prompts += [text for i, template in enumerate((SUMMARY, REVIEW, OTHER)) for text in filled(template, 50, i)]
+    prompts += with_it[4:14] + strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert label[:12] == [label[at] for at in (12, 62, 112) for _ in range(4)]
+    assert -1 not in label[:162]
+    assert set(label[162:]) == {-1}
+
+
+def test_documents_under_two_instructions_and_bare_are_payload() -> None:
+    """Too few instructions for each document to be told by them; that each stands over all documents tells it."""
+    rng = random.Random(8)
+    frames = [(ASKING[0], 3), (ASKING[2], 3), ("{}\n{}", 2)]
+    documents = [payload(rng, 60) for _ in range(12)]
+    prompts = [f.format(d, payload(rng, 7)) for f, times in frames for d in documents for _ in range(times)]
+    prompts += strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert [len(set(label[at : at + 36])) for at in (0, 36)] == [1, 1]
+    assert len({label[0], label[36], -1}) == 3
+
+
 def test_an_optional_ending_does_not_draw_prompts_without_it() -> None:
     """They hold four fifths of the longer text, which is more than all of their own; what they lack counts too."""
     rng = random.Random(12)

@@ -208,7 +208,8 @@ def test_the_consensus_is_what_most_members_hold_and_members_match_it() -> None:
 
 def test_alignment_takes_no_prompt_from_a_skeleton_that_explains_it_better() -> None:
     """Half of a long text is more than a short text, but the other half is missing; of no text, half is enough."""
-    long = "sort the list below by length, then print it twice and say in a few words how you did all of that in the end"
+    more = "how you did all of that in the end"
+    long = f"sort the list below by length, then print it twice and say in a few words {more}"
     half = "print the list below by length, then print it twice and say in a few words"
     short = "please do"
     texts = [f"{long}\nq{i}w e{i}r t{i}y" for i in range(10)]

@@ -1,7 +1,8 @@
 """Closures → which of them stand as skeletons: each prompt to its heaviest match, empty children folded away.
 
 Seventh stage of `mine`. A wrapper inside a wrapper stays when the inner one adds evidence; a closure that only repeats
-its parent with a little payload stuck to it goes, and its prompts fall back to the parent.
+its parent with a little payload stuck to it goes, and its prompts fall back to the parent. What the prompts are made
+from then shows more payload: phrases strewn over many skeletons, documents under several.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from promptsim.families.options import MineOptions
 from promptsim.families.skeletons import Closures
 from promptsim.records import Bools, Floats, Int32s, Int64s
 
-ROUNDS = 16  # of folding; few prompts move after the third
+ROUNDS = 32  # of folding; few prompts move after the third
 
 
 @njit(cache=True, nogil=True)
@@ -67,6 +68,8 @@ def standing(
         parent = parents(found, stands)
         gone = stands & _folded(found, direct, parent, n_prompts, options)
         gone &= ~gone[parent]  # a parent that goes first leaves its child to be compared with the next one
+        if not gone.any():
+            gone = _payload_of_others(found, prompt, skeleton, stands, best, options)
         if not gone.any():  # only then what is left empty: a parent may be waiting for its children's prompts
             gone = stands & (direct < options.support)
         if not gone.any():
@@ -105,3 +108,33 @@ def _with_small(direct: Int64s, parent: Int32s, small: Bools) -> Int64s:
     own = direct.copy()
     np.add.at(own, parent[small], direct[small])
     return own
+
+
+def _payload_of_others(
+    found: Closures, prompt: Int32s, skeleton: Int32s, stands: Bools, best: Int32s, options: MineOptions
+) -> Bools:
+    """Closures that are payload after all, by what else their prompts match.
+
+    A phrase stands here and there in what heavier skeletons explain: each has it in few of its prompts. A document is
+    the heaviest match of its prompts, but they match instructions as well, some this and some that, which stand in more
+    prompts than it does. Phrases go first, or they would pass for instructions.
+    """
+    n = len(stands)
+    own = np.bincount(best[best >= 0], minlength=n)
+    met = np.bincount(skeleton, minlength=n)
+    beside = stands[skeleton] & (best[prompt] != skeleton)
+    at = prompt[beside]
+    pair, place, count = np.unique(
+        skeleton[beside].astype(np.int64) * n + best[at], return_inverse=True, return_counts=True
+    )
+    lighter, heavier = np.divmod(pair, n)
+    here_and_there = count < options.strewn_share * own[heavier]
+    elsewhere = np.bincount(lighter[here_and_there], weights=count[here_and_there], minlength=n)
+    strewn: Bools = stands & (elsewhere >= options.strewn * np.maximum(own, 1))
+    if strewn.any():
+        return strewn
+    over_more = (count <= options.payload_overlap * own[heavier]) & (met[lighter] >= own[heavier])
+    several = np.bincount(heavier[over_more], minlength=n) >= options.instructions
+    instructed = np.bincount(best[np.unique(at[over_more[place]])], minlength=n)
+    document: Bools = stands & several & (found.bulk >= options.document) & (instructed >= options.instructed * own)
+    return document
