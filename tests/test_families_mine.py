@@ -227,7 +227,7 @@ def test_a_document_does_not_take_the_prompts_of_an_instruction() -> None:
     rng = random.Random(10)
     phrases = ["by the old harbour this morning", "as if nobody had ever come"]
     document = f"{payload(rng, 60)} {phrases[0]} {payload(rng, 60)} {phrases[1]} {payload(rng, 60)}"
-    short = ["{}\nIn short:", "Shorten: {}", "{}\nSo:", "Main point: {}", "{}\nSummary:"]
+    short = ["{}\nShort:", "Shorten: {}", "{}\nSo:", "Point: {}", "{}\nSummary:"]
     frames = [
         "How would you say all that in few words? {}",
         "Boil this down to one idea for me: {}",
@@ -271,6 +271,27 @@ def test_documents_under_two_instructions_and_bare_are_payload() -> None:
     label = groups(mined(prompts), len(prompts))
     assert [len(set(label[at : at + 36])) for at in (0, 36)] == [1, 1]
     assert len({label[0], label[36], -1}) == 3
+
+
+def test_two_words_and_a_colon_are_found_where_many_prompts_have_them() -> None:
+    rng = random.Random(13)
+    prompts = [f"{payload(rng)}\nAnswer choices:\n{payload(rng)}" for _ in range(60)] + strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert len(set(label[:60])) == 1
+    assert label[0] >= 0
+    assert set(label[60:]) == {-1}
+
+
+def test_two_words_that_payloads_begin_with_make_no_payload_of_a_wrapper() -> None:
+    """As instructions do they stand in more prompts than the wrapper, and one or another in nearly all of its own."""
+    rng = random.Random(14)
+    wrapper = "You check the spelling of letters for the harbour office and give the text back as it should be:\n{}"
+    begun = [f"{word} {thing}:\n{{}}" for word in ("My", "Our", "This") for thing in ("letter", "essay", "notice")]
+    prompts = [wrapper.format(text.format(payload(rng, 6))) for text in begun for _ in range(4)]
+    prompts += [text.format(payload(rng, 20)) for text in begun for _ in range(40)] + strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert len(set(label[:36])) == 1
+    assert label[0] not in {-1, *label[36:]}
 
 
 def test_an_optional_ending_does_not_draw_prompts_without_it() -> None:

@@ -134,6 +134,7 @@ def _payload_of_others(
     if strewn.any():
         return strewn
     over_more = (count <= options.payload_overlap * own[heavier]) & (met[lighter] >= own[heavier])
+    over_more &= found.weight[lighter] >= options.payload_lightest
     several = np.bincount(heavier[over_more], minlength=n) >= options.instructions
     instructed = np.bincount(best[np.unique(at[over_more[place]])], minlength=n)
     document: Bools = stands & several & (found.bulk >= options.document) & (instructed >= options.instructed * own)

@@ -26,7 +26,7 @@ class MineOptions:
     evidence: float = 30.0  # fixed tokens × members that a family needs beyond those
     chance: float = 2.0  # fixed tokens that recur by chance
     reference: float = 1e6  # prompts of which the two are true; among fewer, less recurs by chance
-    lightest: float = 3.0  # fixed tokens below which nothing is claimed
+    lightest: float = 2.5  # fixed tokens below which nothing is claimed: two words and a colon are something
     twin: float = 1.0  # fixed tokens, or a quarter of the parent's, by which a child must differ from it at all
     extra: float = 5.0  # fixed tokens that a child must add: less is the first words of a payload …
     relative: float = 0.25  # … or this share of the parent's own, where that is less …
@@ -57,6 +57,7 @@ class MineOptions:
     payload_least: float = 0.02
     payload_distinct: float = 0.5
     payload_shortest: int = 2
+    payload_lightest: float = 3.0  # fixed tokens of what a document can stand under: payloads begin with less
     payload_phrase: int = 6  # shingles (ten tokens) from which even text within a line is no mere turn of phrase
     payload_own: float = 0.8  # distinct surroundings for each prompt from which it is a template …
     payload_bulk: float = 0.5  # … unless it is so much of its prompts
