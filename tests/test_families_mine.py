@@ -202,7 +202,8 @@ def test_an_instruction_is_found_behind_documents_that_recur_more_often_than_it_
     assert label[0] not in {-1, *label[10:]}
 
 
-def test_a_template_that_is_asked_the_same_questions_is_not_their_payload() -> None:
+@pytest.mark.parametrize("passage", [80, 40])
+def test_a_template_that_is_asked_the_same_questions_is_not_their_payload(passage: int) -> None:
     """The questions stand in other prompts too; the long instruction has a passage of its own in every prompt."""
     rng = random.Random(9)
     rules = (
@@ -214,7 +215,7 @@ def test_a_template_that_is_asked_the_same_questions_is_not_their_payload() -> N
         "Who is being talked about when it says {}?",
         "Can you unpack the bit with {} for me, please?",
     ]
-    asked = [f"{rules}{payload(rng, 80)}\n{q.format(payload(rng, 1))}" for q in questions for _ in range(12)]
+    asked = [f"{rules}{payload(rng, passage)}\n{q.format(payload(rng, 1))}" for q in questions for _ in range(12)]
     alone = [f"{payload(rng, 40)}\n{q.format(payload(rng, 1))}" for q in questions for _ in range(40)]
     prompts = asked + alone + strangers(40, 3)
     label = groups(mined(prompts), len(prompts))

@@ -117,7 +117,8 @@ def _payload_of_others(
 
     A phrase stands here and there in what heavier skeletons explain: each has it in few of its prompts. A document is
     the heaviest match of its prompts, but they match instructions as well, some this and some that, which stand in more
-    prompts than it does. Phrases go first, or they would pass for instructions.
+    prompts than it does; and it is much of them, or most if each has another text besides: that may be a template which
+    is asked the same questions. Phrases go first, or they would pass for instructions.
     """
     n = len(stands)
     own = np.bincount(best[best >= 0], minlength=n)
@@ -137,5 +138,6 @@ def _payload_of_others(
     over_more &= found.weight[lighter] >= options.payload_lightest
     several = np.bincount(heavier[over_more], minlength=n) >= options.instructions
     instructed = np.bincount(best[np.unique(at[over_more[place]])], minlength=n)
-    document: Bools = stands & several & (found.bulk >= options.document) & (instructed >= options.instructed * own)
+    document: Bools = stands & several & (instructed >= options.instructed * own)
+    document &= found.bulk >= np.where(found.varied < options.payload_own, options.document, options.payload_bulk)
     return document

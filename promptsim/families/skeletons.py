@@ -28,6 +28,7 @@ class Closures:
     of: Int64s
     weight: Floats
     prompts: Int64s
+    varied: Floats  # distinct surroundings of the seed for each of its prompts
     bulk: Floats  # share of each in the tokens of its prompts, about
     cut: int
 
@@ -153,4 +154,5 @@ def closures(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOp
     tokens = np.bincount(skeleton, weights=length, minlength=len(classes))
     shingles = np.add.reduceat(classes.size[part], of[:-1]) if len(part) else np.zeros(0, np.int64)
     bulk = ((shingles + options.shingle - 1) * prompts / np.maximum(tokens, 1)).astype(np.float32)
-    return Closures(own, part, of, weight, prompts, bulk, met.cut)
+    varied = (classes.distinct / np.maximum(classes.prompts(), 1)).astype(np.float32)
+    return Closures(own, part, of, weight, prompts, varied, bulk, met.cut)
