@@ -178,6 +178,14 @@ def test_small_twins_stay_apart_among_so_few_prompts() -> None:
     assert label[0] != label[8]
 
 
+def test_the_smallest_twins_may_differ_in_two_words() -> None:
+    prompts = filled("{}\nviewers really feel about this very film?", 5, 1)
+    prompts += filled("{}\ncritics rarely feel about this very film?", 5, 2) + strangers(100, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert [len(set(part)) for part in (label[:5], label[5:10])] == [1, 1]
+    assert label[0] != label[5]
+
+
 def test_a_shared_document_is_payload_not_a_family() -> None:
     """Twelve documents under three instructions, one question each: the instructions are the families."""
     rng = random.Random(8)

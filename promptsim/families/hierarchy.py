@@ -98,7 +98,7 @@ def _folded(found: Closures, direct: Int64s, parent: Int32s, among: int, options
     fragment = has & (found.prompts < options.fragment * total) & (found.weight[parent] >= 0.5 * found.weight)
     fragment &= _with_small(direct, parent, fragment)[parent] >= options.fragment_direct * total
     nothing = extra < np.minimum(options.twin, 0.25 * found.weight[parent])
-    nothing |= extra < chance_scale(among, options) * options.evidence / np.maximum(found.prompts, 1)
+    nothing |= extra < chance_scale(among, options) * options.added / np.maximum(found.prompts, 1)
     result: Bools = has & (fragment | (little & slotted) | nothing)
     return result
 

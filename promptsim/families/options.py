@@ -24,6 +24,7 @@ class MineOptions:
     rounds: int = 2  # consensus rounds: the second changes little, a third nothing
     # --- evidence
     evidence: float = 30.0  # fixed tokens × members that a family needs beyond those
+    added: float = 20.0  # fixed tokens × members that a child must add to its parent
     chance: float = 2.0  # fixed tokens that recur by chance
     reference: float = 1e6  # prompts of which the two are true; among fewer, less recurs by chance
     lightest: float = 2.5  # fixed tokens below which nothing is claimed: two words and a colon are something
