@@ -178,6 +178,14 @@ def test_small_twins_stay_apart_among_so_few_prompts() -> None:
     assert label[0] != label[8]
 
 
+def test_the_smallest_twins_may_differ_in_two_words() -> None:
+    prompts = filled("{}\nviewers really feel about this very film?", 5, 1)
+    prompts += filled("{}\ncritics rarely feel about this very film?", 5, 2) + strangers(100, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert [len(set(part)) for part in (label[:5], label[5:10])] == [1, 1]
+    assert label[0] != label[5]
+
+
 def test_a_shared_document_is_payload_not_a_family() -> None:
     """Twelve documents under three instructions, one question each: the instructions are the families."""
     rng = random.Random(8)
@@ -202,7 +210,8 @@ def test_an_instruction_is_found_behind_documents_that_recur_more_often_than_it_
     assert label[0] not in {-1, *label[10:]}
 
 
-def test_a_template_that_is_asked_the_same_questions_is_not_their_payload() -> None:
+@pytest.mark.parametrize("passage", [80, 40])
+def test_a_template_that_is_asked_the_same_questions_is_not_their_payload(passage: int) -> None:
     """The questions stand in other prompts too; the long instruction has a passage of its own in every prompt."""
     rng = random.Random(9)
     rules = (
@@ -214,7 +223,7 @@ def test_a_template_that_is_asked_the_same_questions_is_not_their_payload() -> N
         "Who is being talked about when it says {}?",
         "Can you unpack the bit with {} for me, please?",
     ]
-    asked = [f"{rules}{payload(rng, 80)}\n{q.format(payload(rng, 1))}" for q in questions for _ in range(12)]
+    asked = [f"{rules}{payload(rng, passage)}\n{q.format(payload(rng, 1))}" for q in questions for _ in range(12)]
     alone = [f"{payload(rng, 40)}\n{q.format(payload(rng, 1))}" for q in questions for _ in range(40)]
     prompts = asked + alone + strangers(40, 3)
     label = groups(mined(prompts), len(prompts))
@@ -227,7 +236,7 @@ def test_a_document_does_not_take_the_prompts_of_an_instruction() -> None:
     rng = random.Random(10)
     phrases = ["by the old harbour this morning", "as if nobody had ever come"]
     document = f"{payload(rng, 60)} {phrases[0]} {payload(rng, 60)} {phrases[1]} {payload(rng, 60)}"
-    short = ["{}\nIn short:", "Shorten: {}", "{}\nSo:", "Main point: {}", "{}\nSummary:"]
+    short = ["{}\nShort:", "Shorten: {}", "{}\nSo:", "Point: {}", "{}\nSummary:"]
     frames = [
         "How would you say all that in few words? {}",
         "Boil this down to one idea for me: {}",
@@ -247,6 +256,82 @@ def test_a_document_does_not_take_the_prompts_of_an_instruction() -> None:
     assert label[155] not in {-1, *label[150:155]}
 
 
+def test_a_phrase_strewn_over_payloads_is_no_family() -> None:
+    """It stands in a few prompts of each template and in some of strangers: theirs are not one family for it."""
+    rng = random.Random(11)
+    phrase = "by the old harbour this morning"
+    with_it = [f"{payload(rng, 9)} {phrase} {payload(rng, 9)}" for _ in range(24)]
+    prompts = [template.format(text) for template in (SUMMARY, REVIEW, OTHER) for text in with_it[:4]]
+    prompts += [text for i, template in enumerate((SUMMARY, REVIEW, OTHER)) for text in filled(template, 50, i)]
+    prompts += with_it[4:14] + strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert label[:12] == [label[at] for at in (12, 62, 112) for _ in range(4)]
+    assert -1 not in label[:162]
+    assert set(label[162:]) == {-1}
+
+
+def test_documents_under_two_instructions_and_bare_are_payload() -> None:
+    """Too few instructions for each document to be told by them; that each stands over all documents tells it."""
+    rng = random.Random(8)
+    frames = [(ASKING[0], 3), (ASKING[2], 3), ("{}\n{}", 2)]
+    documents = [payload(rng, 60) for _ in range(12)]
+    prompts = [f.format(d, payload(rng, 7)) for f, times in frames for d in documents for _ in range(times)]
+    prompts += strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert [len(set(label[at : at + 36])) for at in (0, 36)] == [1, 1]
+    assert len({label[0], label[36], -1}) == 3
+
+
+def test_two_words_and_a_colon_are_found_where_many_prompts_have_them() -> None:
+    rng = random.Random(13)
+    prompts = [f"{payload(rng)}\nAnswer choices:\n{payload(rng)}" for _ in range(60)] + strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert len(set(label[:60])) == 1
+    assert label[0] >= 0
+    assert set(label[60:]) == {-1}
+
+
+def test_two_words_that_payloads_begin_with_make_no_payload_of_a_wrapper() -> None:
+    """As instructions do they stand in more prompts than the wrapper, and one or another in nearly all of its own."""
+    rng = random.Random(14)
+    wrapper = "You check the spelling of letters for the harbour office and give the text back as it should be:\n{}"
+    begun = [f"{word} {thing}:\n{{}}" for word in ("My", "Our", "This") for thing in ("letter", "essay", "notice")]
+    prompts = [wrapper.format(text.format(payload(rng, 6))) for text in begun for _ in range(4)]
+    prompts += [text.format(payload(rng, 20)) for text in begun for _ in range(40)] + strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert len(set(label[:36])) == 1
+    assert label[0] not in {-1, *label[36:]}
+
+
+def test_an_optional_ending_does_not_draw_prompts_without_it() -> None:
+    """They hold four fifths of the longer text, which is more than all of their own; what they lack counts too."""
+    rng = random.Random(12)
+    asked = "{} .\nIs that a fair paraphrase of the following sentence?\n{} ."
+    prompts = [asked.format(payload(rng), payload(rng)) for _ in range(40)]
+    prompts += [asked.format(payload(rng), payload(rng)) + "\nYes or no." for _ in range(15)]
+    prompts += strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert [len(set(part)) for part in (label[:40], label[40:55])] == [1, 1]
+    assert len({label[0], label[40], -1}) == 3
+
+
+def test_the_first_word_of_many_payloads_is_payload() -> None:
+    prompts = filled("Summarize this document: {}", 40, 1) + filled("Summarize this document: The {}", 15, 2)
+    label = groups(mined(prompts + strangers(40, 3)), 95)
+    assert len(set(label[:55])) == 1
+    assert label[0] >= 0
+
+
+def test_a_few_first_words_that_share_a_parent_out_among_them_are_payload() -> None:
+    """None has half of the prompts and some have another: no wordings, but what the payloads begin with."""
+    begun = "Read the conversation below and say who is right.\n\n{}: {{}}"
+    speakers = (("W", 24), ("M", 22), ("Anna", 2), ("Kim", 2))
+    prompts = [text for i, (who, n) in enumerate(speakers) for text in filled(begun.format(who), n, i)]
+    label = groups(mined(prompts + strangers(40, 3)), 90)
+    assert len(set(label[:50])) == 1
+    assert label[0] >= 0
+
+
 def test_what_several_accounts_copy_is_a_family_inside_one_that_says_nothing() -> None:
     prompts = [f"How do you {payload(random.Random(i), 2)} a boat?" for i in range(30)]
     senders = [[i] for i in range(30)]
@@ -259,6 +344,14 @@ def test_what_several_accounts_copy_is_a_family_inside_one_that_says_nothing() -
     assert [f.kind for f in mined(prompts + strangers(20, 3), senders + [[50 + i] for i in range(20)]).families] == [
         "template"
     ]
+
+
+def test_a_family_that_says_nothing_and_is_copied_throughout_leaves_its_copies() -> None:
+    prompts = [f"Please tell me about {payload(random.Random(i), 6)}" for i in range(12)]
+    senders = [[3 * i, 3 * i + 1, 3 * i + 2] for i in range(12)]
+    found = mined(prompts + strangers(20, 3), senders + [[50 + i] for i in range(20)])
+    assert [family.kind for family in found.families] == ["exact"] * 12
+    assert sorted(family.template for family in found.families) == sorted(prompts)
 
 
 def test_exact_copies_of_several_accounts_are_a_family_and_lone_prompts_are_not() -> None:

@@ -21,6 +21,7 @@ from promptsim.families.neighbours import alike, near_duplicates
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import affordable, pairs
 from promptsim.families.postings import assign, build
+from promptsim.families.repair import repair
 from promptsim.families.shingles import Repeats, distinct_weight, drop, repeats
 from promptsim.families.support import distinct_residuals
 from promptsim.records import DocumentBatch
@@ -181,8 +182,8 @@ def test_the_cap_on_classes_keeps_meetings_within_the_budget(held: list[int], mo
 def test_a_short_fixed_text_must_recur_often_to_stand() -> None:
     prompts = np.array([5, 10, 30, 1000])
     for among in (10**6, 10**8):
-        assert least_weight(prompts, among, MineOptions()).tolist() == pytest.approx([8.0, 5.0, 3.0, 3.0])
-    assert least_weight(prompts, 10**3, MineOptions()).tolist() == pytest.approx([4.0, 3.0, 3.0, 3.0])
+        assert least_weight(prompts, among, MineOptions()).tolist() == pytest.approx([8.0, 5.0, 3.0, 2.5])
+    assert least_weight(prompts, 10**3, MineOptions()).tolist() == pytest.approx([4.0, 2.5, 2.5, 2.5])
 
 
 def test_commonplace_is_what_is_short_and_sent_a_little_by_everyone() -> None:
@@ -204,6 +205,27 @@ def test_the_consensus_is_what_most_members_hold_and_members_match_it() -> None:
     seen = assign(build(fixed_part), corpus.tokens, corpus.flags, corpus.bounds, 5, 3, 0.8)
     assert np.array_equal(seen.best, label)
     assert seen.share[label >= 0].tolist() == [1.0] * 10
+
+
+def test_alignment_takes_no_prompt_from_a_skeleton_that_explains_it_better() -> None:
+    """Half of a long text is more than a short text, but the other half is missing; of no text, half is enough."""
+    more = "how you did all of that in the end"
+    long = f"sort the list below by length, then print it twice and say in a few words {more}"
+    half = "print the list below by length, then print it twice and say in a few words"
+    short = "please do"
+    texts = [f"{long}\nq{i}w e{i}r t{i}y" for i in range(10)]
+    texts += [f"{short} print the list below by length now\nq{i}w e{i}r t{i}y" for i in range(10)]
+    corpus = corpus_of([*texts, f"{half}\nq1w e2r t3y", f"{short} {half}\nq1w e2r t3y"])
+    at = {int(number): row for row, number in enumerate(corpus.prompt_no)}
+    label = np.array([-1 if n >= 20 else n // 10 for n in corpus.prompt_no], np.int32)
+    found = repeats(corpus, 5, 3, 5)
+    fixed = cores(corpus, found, np.ones(len(found.hashes), np.bool_), label, 2, 0.8, 5, 3)
+    seen = assign(build(fixed), corpus.tokens, corpus.flags, corpus.bounds, 5, 3, 0.8)
+    label[at[21]] = 1
+    repaired, which = repair(corpus, fixed, seen, label, np.ones(2, np.bool_), MineOptions())
+    assert seen.nearest[[at[20], at[21]]].tolist() == [0, 0]
+    assert [repaired[at[n]] for n in (0, 10, 20, 21)] == [0, 1, 0, 1]
+    assert corpus.prompt_no[which].tolist() == [20]
 
 
 # ------------------------------------------------------------------ near-duplicates

@@ -217,13 +217,15 @@ def test_two_long_texts_must_be_more_alike_than_two_short_ones() -> None:
 
 
 def test_many_wordings_need_less_likeness_than_two() -> None:
-    likeness = Likeness([], [], Ground.of(Topics().encode, OTHERS), np.empty(0, np.int64))
+    ground = Ground.of(Topics().encode, OTHERS)
+    likeness = Likeness([], [], ground, np.empty(0, np.int64))
     sizes = np.array([1, 4, 100], np.float32)
     limits = likeness.limits(sizes[:, None], sizes)
     span = limits[0, 0] - likeness.limits(np.float32(1e12), np.float32(1e12))
     assert limits[0, 0] == pytest.approx(likeness.pair)
     assert (limits[0, 0] - limits[1, 1]) / span == pytest.approx(0.5, abs=1e-3)
     assert (limits[0, 0] - limits[0, 2]) / span == pytest.approx(1 - np.sqrt(0.505), abs=1e-3)  # one is still one
+    assert likeness.limits(np.float32(20), np.float32(2)) < ground.above(2.36)  # as seen of one campaign's wordings
 
 
 def test_a_real_model_tells_reworded_instructions_from_others() -> None:

@@ -110,7 +110,9 @@ def without_chance(corpus: Corpus, narrowed: Repeats, grouped: Classes, options:
 def without_payload(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> Classes:
     """The classes that are not payload; what is left may show more of it."""
     for _ in range(options.payload_rounds):
-        payload = is_payload(grouped, edged(narrowed, grouped), bulk(corpus, grouped, options), options)
+        edges = edged(narrowed, grouped)
+        edges &= class_weights(corpus, narrowed, grouped, options) >= options.payload_lightest
+        payload = is_payload(grouped, edges, bulk(corpus, grouped, options), options)
         if not payload.any():
             break
         grouped = kept(narrowed, grouped, ~payload, options)

@@ -46,19 +46,21 @@ class Groups:
 def group(everyone: Everyone, incidence: Incidence, options: MineOptions) -> tuple[Groups, int]:
     """All groups, and how many pairs were too long to compare."""
     labelled, cores, corpus = everyone.labelled, everyone.cores, everyone.corpus
-    label, n = compact(labelled.label)
+    label, _ = compact(labelled.label)
     used = np.unique(labelled.label[labelled.label >= 0]).astype(np.int32)
-    keys = [np.sort(cores.hashes[cores.of[s] : cores.of[s + 1]]).tobytes() for s in used]
-    relation = np.full(len(label), TEMPLATE, np.uint8)
-    weights, kinds = [cores.tokens[used]], [np.full(n, TEMPLATE, np.uint8)]
-
     row = np.searchsorted(labelled.digest, corpus.digest)
     left = np.flatnonzero(label[row] < 0)
     near, skipped = near_duplicates(corpus, left, options)
     alone = np.setdiff1d(np.flatnonzero(label < 0), row[left[near >= 0]])
-    copied = _copies(labelled, alone, incidence, options.exact_accounts)
     plain = _commonplace(labelled.prompt_no, label, cores.tokens[used], incidence, options)
-    copied = np.union1d(copied, _copies(labelled, np.flatnonzero(plain[label]), incidence, options.copied_accounts))
+    inside = _copies(labelled, np.flatnonzero(plain[label]), incidence, options.copied_accounts)
+    label[inside] = -1
+    used = used[np.unique(label[label >= 0])]  # a family of copies alone is none any more
+    label, n = compact(label)
+    copied = np.union1d(_copies(labelled, alone, incidence, options.exact_accounts), inside)
+    keys = [np.sort(cores.hashes[cores.of[s] : cores.of[s + 1]]).tobytes() for s in used]
+    relation = np.full(len(label), TEMPLATE, np.uint8)
+    weights, kinds = [cores.tokens[used]], [np.full(n, TEMPLATE, np.uint8)]
     for kind, members, own in (
         (NEAR, row[left[near >= 0]], near[near >= 0]),
         (EXACT, copied, np.arange(len(copied), dtype=np.int32)),

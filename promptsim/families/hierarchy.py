@@ -1,7 +1,8 @@
 """Closures → which of them stand as skeletons: each prompt to its heaviest match, empty children folded away.
 
 Seventh stage of `mine`. A wrapper inside a wrapper stays when the inner one adds evidence; a closure that only repeats
-its parent with a little payload stuck to it goes, and its prompts fall back to the parent.
+its parent with a little payload stuck to it goes, and its prompts fall back to the parent. What the prompts are made
+from then shows more payload: phrases strewn over many skeletons, documents under several.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from promptsim.families.options import MineOptions
 from promptsim.families.skeletons import Closures
 from promptsim.records import Bools, Floats, Int32s, Int64s
 
-ROUNDS = 16  # of folding; few prompts move after the third
+ROUNDS = 32  # of folding; few prompts move after the third
 
 
 @njit(cache=True, nogil=True)
@@ -67,6 +68,8 @@ def standing(
         parent = parents(found, stands)
         gone = stands & _folded(found, direct, parent, n_prompts, options)
         gone &= ~gone[parent]  # a parent that goes first leaves its child to be compared with the next one
+        if not gone.any():
+            gone = _payload_of_others(found, prompt, skeleton, stands, best, options)
         if not gone.any():  # only then what is left empty: a parent may be waiting for its children's prompts
             gone = stands & (direct < options.support)
         if not gone.any():
@@ -80,18 +83,22 @@ def _folded(found: Closures, direct: Int64s, parent: Int32s, among: int, options
     """Children that add too little to their parent.
 
     A few tokens more are a wording of its own if such children share the parent out among them; if the parent keeps
-    prompts to itself, or many small children split it, they are the first words of what stands in its slot.
+    prompts to itself, or many small children split it, they are the first words of what stands in its slot. One or two
+    words of a minor child are that beside the shortest parent.
     """
     has = parent >= 0
     total = np.maximum(found.prompts[parent], 1)
     extra = found.weight - np.where(has, found.weight[parent], 0)
     little = has & (extra < np.minimum(options.extra, options.relative * found.weight[parent]))
+    opening = has & (extra < np.minimum(options.opening, options.opening_relative * found.weight[parent]))
+    opening &= (found.prompts < options.opening_slice * total) & (direct[parent] >= options.opening_direct * total)
+    little |= opening
     own = _with_small(direct, parent, little & (found.prompts < options.slice * total))
     slotted = own[parent] >= np.maximum(options.support, options.direct * total)
     fragment = has & (found.prompts < options.fragment * total) & (found.weight[parent] >= 0.5 * found.weight)
     fragment &= _with_small(direct, parent, fragment)[parent] >= options.fragment_direct * total
     nothing = extra < np.minimum(options.twin, 0.25 * found.weight[parent])
-    nothing |= extra < chance_scale(among, options) * options.evidence / np.maximum(found.prompts, 1)
+    nothing |= extra < chance_scale(among, options) * options.added / np.maximum(found.prompts, 1)
     result: Bools = has & (fragment | (little & slotted) | nothing)
     return result
 
@@ -101,3 +108,36 @@ def _with_small(direct: Int64s, parent: Int32s, small: Bools) -> Int64s:
     own = direct.copy()
     np.add.at(own, parent[small], direct[small])
     return own
+
+
+def _payload_of_others(
+    found: Closures, prompt: Int32s, skeleton: Int32s, stands: Bools, best: Int32s, options: MineOptions
+) -> Bools:
+    """Closures that are payload after all, by what else their prompts match.
+
+    A phrase stands here and there in what heavier skeletons explain: each has it in few of its prompts. A document is
+    the heaviest match of its prompts, but they match instructions as well, some this and some that, which stand in more
+    prompts than it does; and it is much of them, or most if each has another text besides: that may be a template which
+    is asked the same questions. Phrases go first, or they would pass for instructions.
+    """
+    n = len(stands)
+    own = np.bincount(best[best >= 0], minlength=n)
+    met = np.bincount(skeleton, minlength=n)
+    beside = stands[skeleton] & (best[prompt] != skeleton)
+    at = prompt[beside]
+    pair, place, count = np.unique(
+        skeleton[beside].astype(np.int64) * n + best[at], return_inverse=True, return_counts=True
+    )
+    lighter, heavier = np.divmod(pair, n)
+    here_and_there = count < options.strewn_share * own[heavier]
+    elsewhere = np.bincount(lighter[here_and_there], weights=count[here_and_there], minlength=n)
+    strewn: Bools = stands & (elsewhere >= options.strewn * np.maximum(own, 1))
+    if strewn.any():
+        return strewn
+    over_more = (count <= options.payload_overlap * own[heavier]) & (met[lighter] >= own[heavier])
+    over_more &= found.weight[lighter] >= options.payload_lightest
+    several = np.bincount(heavier[over_more], minlength=n) >= options.instructions
+    instructed = np.bincount(best[np.unique(at[over_more[place]])], minlength=n)
+    document: Bools = stands & several & (instructed >= options.instructed * own)
+    document &= found.bulk >= np.where(found.varied < options.payload_own, options.document, options.payload_bulk)
+    return document

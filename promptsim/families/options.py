@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RULES = "2"  # of mining: families found by other rules are not extended but mined anew
+RULES = "3"  # of mining: families found by other rules are not extended but mined anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,16 +24,27 @@ class MineOptions:
     rounds: int = 2  # consensus rounds: the second changes little, a third nothing
     # --- evidence
     evidence: float = 30.0  # fixed tokens × members that a family needs beyond those
+    added: float = 20.0  # fixed tokens × members that a child must add to its parent
     chance: float = 2.0  # fixed tokens that recur by chance
     reference: float = 1e6  # prompts of which the two are true; among fewer, less recurs by chance
-    lightest: float = 3.0  # fixed tokens below which nothing is claimed
+    lightest: float = 2.5  # fixed tokens below which nothing is claimed: two words and a colon are something
     twin: float = 1.0  # fixed tokens, or a quarter of the parent's, by which a child must differ from it at all
     extra: float = 5.0  # fixed tokens that a child must add: less is the first words of a payload …
     relative: float = 0.25  # … or this share of the parent's own, where that is less …
     direct: float = 0.1  # … if the parent has this share of its prompts to itself; else it is what its children share
-    slice: float = 0.25  # children with a smaller share count as its own: they are what stands in its slot
+    slice: float = 0.5  # children with a smaller share count as its own: they are what stands in its slot
+    opening: float = 3.0  # fixed tokens, less than which say little even of a short parent …
+    opening_relative: float = 0.75  # … and less than this share of the parent's own …
+    opening_slice: float = 0.35  # … in a child with a smaller share of its parent's prompts …
+    opening_direct: float = 0.3  # … while at least this share is the parent's own
     fragment: float = 0.15  # a child with a smaller share of its parent's prompts …
     fragment_direct: float = 0.3  # … while at least this share is the parent's own, is payload stuck to the parent
+    # --- payload that shows in the hierarchy
+    strewn: float = 0.5  # times the prompts that it has to itself: a phrase that so many of heavier skeletons hold …
+    strewn_share: float = 0.1  # … each of which holds it in a smaller share of its prompts
+    document: float = 0.25  # share of its prompts' tokens from which a skeleton may be a document (or `payload_bulk`) …
+    instructions: int = 2  # … that stands under so many skeletons, each in at most `payload_overlap` of its prompts …
+    instructed: float = 0.5  # … and in this share of them together
     # --- repair: prompts with typing errors or changed words
     doubt: float = 0.05  # share of a skeleton's shingles from which alignment is tried
     aligned: float = 0.5  # share of its fixed tokens, in order and in runs, that makes a member
@@ -47,6 +58,7 @@ class MineOptions:
     payload_least: float = 0.02
     payload_distinct: float = 0.5
     payload_shortest: int = 2
+    payload_lightest: float = 3.0  # fixed tokens of what a document can stand under: payloads begin with less
     payload_phrase: int = 6  # shingles (ten tokens) from which even text within a line is no mere turn of phrase
     payload_own: float = 0.8  # distinct surroundings for each prompt from which it is a template …
     payload_bulk: float = 0.5  # … unless it is so much of its prompts

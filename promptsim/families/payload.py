@@ -43,10 +43,10 @@ def _coverage(classes: Classes, met: Pairs, partner: Bools) -> tuple[Int64s, np.
 def is_payload(classes: Classes, edged: Bools, bulk: Floats, options: MineOptions) -> Bools:
     """True for classes that stand beside several instructions rather than being one.
 
-    `edged` marks classes that stand at a line's start or end. Instructions do; a short one that does not is a turn of
-    phrase in many payloads, and a template is not payload for standing beside those. `bulk` is the share of a class in
-    the tokens of its prompts: a document is most of them, or it is always asked the same; what is a small part, with
-    other text in each prompt, is a template.
+    `edged` marks classes that stand at a line's start or end and are no mere two words there. Instructions do; a short
+    one that does not is a turn of phrase in many payloads, and a template is not payload for standing beside those.
+    `bulk` is the share of a class in the tokens of its prompts: a document is most of them, or it is always asked the
+    same; what is a small part, with other text in each prompt, is a template.
     """
     met = pairs(classes, options.max_pairs)
     if not len(met.one):

@@ -1,7 +1,7 @@
 """Skeletons as an inverted index, and prompts matched against it: compiled, for millions at once.
 
 An inverted index leads from a shingle to the skeletons that hold it; a prompt adds up what it matches and goes to
-the skeleton with the most matched weight among those it matches well.
+the skeleton with the most matched weight, less what is missing, among those it matches well.
 """
 
 from __future__ import annotations
@@ -64,7 +64,11 @@ def _table(keys, bits):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _assign(tokens, flags, bounds, k, anchored, longest, table, keys, of, skeleton, weight, total, rank, accept):  # type: ignore[no-untyped-def]
-    """The heaviest skeleton that each prompt matches to `accept`, and the one of which it holds most; with shares."""
+    """The heaviest skeleton that each prompt matches to `accept`, and the one of which it holds most; with shares.
+
+    What a prompt lacks of a skeleton counts against it: four fifths of a text with an optional ending are more than
+    all of the text without it, but the ending is missing.
+    """
     n_prompts = (len(bounds) - 1) // 2
     mask = np.uint64(len(table) - 1)
     best = np.full(n_prompts, -1, np.int32)
@@ -102,8 +106,9 @@ def _assign(tokens, flags, bounds, k, anchored, longest, table, keys, of, skelet
             s = touched[i]
             held = got[s] / total[s]
             worth = rank[s] * held
-            if held >= accept and (worth > top or (worth == top and s < best[prompt])):
-                top = worth
+            net = rank[s] * (2 * held - 1)
+            if held >= accept and (net > top or (net == top and s < best[prompt])):
+                top = net
                 best[prompt] = s
                 share[prompt] = held
             if worth > top_near or (worth == top_near and s < nearest[prompt]):

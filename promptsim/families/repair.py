@@ -44,7 +44,8 @@ def repair(
 ) -> tuple[Int32s, Bools]:
     """Labels with the repaired prompts added, and which those are.
 
-    Tried are prompts without a skeleton, or with one that says less than what they hold of another.
+    Tried are prompts without a skeleton, or with one that says less than what they hold of another: to leave it, by so
+    much that what they lack of the other is outweighed too.
     """
     near = found.nearest
     rank = np.append(fixed.rank(), np.float32(0))  # of label -1: none
@@ -54,7 +55,7 @@ def repair(
         corpus.tokens, corpus.bounds, chosen, near[chosen], fixed.text, fixed.text_of, options.max_aligned
     )
     enough = (held >= options.aligned) & (held * fixed.tokens[near[chosen]] >= options.aligned_weight)
-    enough &= held * rank[near[chosen]] > rank[label[chosen]]
+    enough &= np.where(label[chosen] < 0, held, 2 * held - 1) * rank[near[chosen]] > rank[label[chosen]]
     good = chosen[enough]
     label = label.copy()
     label[good] = near[good]

@@ -28,6 +28,8 @@ class Closures:
     of: Int64s
     weight: Floats
     prompts: Int64s
+    varied: Floats  # distinct surroundings of the seed for each of its prompts
+    bulk: Floats  # share of each in the tokens of its prompts, about
     cut: int
 
 
@@ -147,4 +149,10 @@ def closures(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOp
     example = np.full(len(classes), -1, np.int64)
     example[skeleton[::-1]] = prompt[::-1]
     weight = weights(corpus, repeats, classes, example, part, of, options)
-    return Closures(own, part, of, weight, np.bincount(skeleton, minlength=len(classes)), met.cut)
+    prompts = np.bincount(skeleton, minlength=len(classes))
+    length = (corpus.bounds[2::2] - corpus.bounds[:-1:2])[prompt]
+    tokens = np.bincount(skeleton, weights=length, minlength=len(classes))
+    shingles = np.add.reduceat(classes.size[part], of[:-1]) if len(part) else np.zeros(0, np.int64)
+    bulk = ((shingles + options.shingle - 1) * prompts / np.maximum(tokens, 1)).astype(np.float32)
+    varied = (classes.distinct / np.maximum(classes.prompts(), 1)).astype(np.float32)
+    return Closures(own, part, of, weight, prompts, varied, bulk, met.cut)
