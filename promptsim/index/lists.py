@@ -10,7 +10,8 @@ only its rows are looked at: the same neighbours are found among a third fewer c
 
 Two files hold it: NAME.faiss (rotation, centroids: read) and NAME.lists (codes and numbers, list after list: mapped).
 FAISS's own mapped format would do, but its lists grow by moving; here each row's place is known before it is written,
-so building streams, and each list's bytes can be checked before they are scanned.
+so building streams, and each list's bytes can be checked before they are scanned. FAISS makes the codes and finds the
+lists of a query; `scan` reads them.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ from numba import njit
 
 from promptsim.errors import DamagedError
 from promptsim.index.rows import Halves, let_go
+from promptsim.index.scan import WORD, scanner
 from promptsim.index.seal import Seal, SealedFile, seal
 from promptsim.order import order_of
 from promptsim.progress import Stage
@@ -43,7 +45,7 @@ MANY_ROWS, MANY_QUERIES = 50_000, 16  # from here on a second thread gains more 
 MUCH_SCANNED = 300_000  # … and from so many codes for one query
 BLOCK_ROWS = 1 << 15
 QUANTISER, SIZES, LISTS = ".faiss", ".sizes", ".lists"
-Half = tuple[Floats, Int64s]  # lists of one query: their cosines and their numbers
+Part = tuple[Floats, Int64s]  # estimated cosines and prompt numbers
 _helper, _helper_free = ThreadPoolExecutor(1, "scan"), threading.Lock()
 
 
@@ -115,87 +117,68 @@ class Lists:
         self.file = SealedFile(_beside(name, LISTS), files)
         self.sizes: Int64s = SealedFile(_beside(name, SIZES), files).array("<i8").astype(np.int64)
         self._index = faiss.deserialize_index(np.array(quantiser.bytes))
-        self._ivf = _ivf(self._index)
+        self._quantiser = _ivf(self._index).quantizer
         self.rows = int(self.sizes.sum())
-        self.count, self.code_size = self._ivf.nlist, self._ivf.code_size
-        self.starts = _list_starts(self.sizes, self._ivf.code_size)
+        self.count, self.code_size = _ivf(self._index).nlist, _ivf(self._index).code_size
+        self.starts = _list_starts(self.sizes, self.code_size)
         if self.sizes.size != self.count or self.starts[-1] != self.file.bytes.size:
             raise DamagedError(f"{self.file.path}: its size does not fit the sizes of its lists")
-        self._attach()
+        self._centroids = self._quantiser.reconstruct_n(0, self.count)
+        self._first = self.starts[:-1] // NUMBER_BYTES
+        self._numbers = self._first + _capacity(self.sizes) * self.code_size // NUMBER_BYTES
 
-    def candidates(self, queries: Floats, k: int, codes: int, selector: Any = None) -> Int64s:
-        """Prompt numbers [queries, k] that are likely the closest, among the `codes` nearest by list; -1 pads."""
-        turned = _turned(self._index, queries)
+    def candidates(self, queries: Floats, k: int, codes: int, mask: Bools | None = None) -> Int64s:
+        """Prompt numbers [queries, k] that are likely the closest, among the `codes` nearest by list; -1 pads.
+
+        A `mask` over prompt numbers leaves the others out (those beyond its end too).
+        """
         _use_threads(len(queries) >= MANY_QUERIES)
+        turned = _turned(self._index, queries)
         probes = min(self.count, 1 + 2 * codes * self.count // max(self.rows, 1))
-        near, chosen = self._ivf.quantizer.search(turned, probes)
+        chosen = self._quantiser.search(turned, probes)[1]
         sizes = np.where(chosen >= 0, self.sizes[chosen], 0)
         before = np.cumsum(sizes, axis=1) - sizes
         chosen[before >= codes] = -1
         self._check(chosen)
-        if len(queries) > 1 or int(sizes[before < codes].sum()) < MUCH_SCANNED:
-            return self._scan(turned, k, near, chosen, selector)[1]
-        last = int(np.searchsorted(before[0], codes))
-        halves = [(near[:, i:last:2], chosen[:, i:last:2]) for i in (0, 1)]
-        scores, found = _both(lambda half: self._scan(turned, k, *half, selector), halves)
-        best = np.argpartition(-scores, k - 1, axis=1)[:, :k]
-        return np.take_along_axis(found, best, axis=1)
+        found = np.full((len(queries), k), -1, np.int64)
+        for i, query in enumerate(turned):
+            some = self._scan(query, k, chosen[i][chosen[i] >= 0], mask)
+            found[i, : len(some)] = some
+        return found
 
-    def _scan(self, turned: Floats, k: int, near: Floats, chosen: Int64s, selector: Any) -> tuple[Floats, Int64s]:
-        """The estimated cosines and the numbers of the best k codes of the chosen lists (-1: none)."""
-        near, chosen = np.ascontiguousarray(near), np.ascontiguousarray(chosen)
-        params = faiss.IVFRaBitQSearchParameters()
-        params.nprobe = chosen.shape[1]
-        if selector is not None:
-            params.sel = selector
-        scores, found = np.empty((len(turned), k), np.float32), np.empty((len(turned), k), np.int64)
-        ptr = faiss.swig_ptr
-        self._ivf.search_preassigned_c(
-            len(turned), ptr(turned), k, ptr(chosen), ptr(near), ptr(scores), ptr(found), False, params
-        )
-        return scores, found
+    def _scan(self, query: Floats, k: int, chosen: Int64s, mask: Bools | None) -> Int64s:
+        """The numbers of the best k codes of the chosen lists."""
+        kernel = scanner(_ivf(self._index).d // WORD)
+        data = self.file.bytes.view("<u8"), self.file.bytes.view("<f4"), self._first, self._numbers, self.sizes
+        allowed = np.zeros(0, np.bool_) if mask is None else mask
+
+        def scan(lists: Int64s) -> tuple[Floats, Int64s]:
+            scores, found = kernel(*data, lists, query, self._centroids, k, allowed)
+            return scores, found
+
+        halves = [chosen[::2], chosen[1::2]] if int(self.sizes[chosen].sum()) >= MUCH_SCANNED else [chosen]
+        parts = _both(scan, halves) if len(halves) > 1 else [scan(chosen)]
+        scores, found = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+        return found if len(found) <= k else found[np.argpartition(-scores, k - 1)[:k]]
 
     def _check(self, chosen: Int64s) -> None:
         used = np.unique(chosen[chosen >= 0])
         self.file.check(self.starts[used], self.starts[used + 1])
-
-    def _attach(self) -> None:
-        """Let FAISS scan our file in place. One list is (size, capacity, offset), three machine words."""
-        held: Any = faiss.OnDiskInvertedLists(self.count, self._ivf.code_size, str(self.file.path))
-        table = np.stack((self.sizes, _capacity(self.sizes), self.starts[:-1]), axis=1).astype(np.uint64)
-        table = np.ascontiguousarray(table)
-        faiss.memcpy(held.lists.data(), faiss.swig_ptr(table), table.nbytes)
-        held.totsize, held.read_only, held.prefetch_nthread = int(self.starts[-1]), True, 0
-        if held.totsize:
-            held.do_mmap()
-        held.this.disown()
-        self._ivf.replace_invlists(held, True)
-        self._ivf.ntotal = self._index.ntotal = self.rows
 
 
 def _use_threads(many: bool) -> None:
     faiss.omp_set_num_threads(THREADS if many else 1)
 
 
-def _both(scan: Callable[[Half], tuple[Floats, Int64s]], halves: Sequence[Half]) -> tuple[Floats, Int64s]:
-    """Both halves of one query's lists, by two threads if the second is free.
-
-    Not by FAISS's own threads: those wait for each other in a loop, which takes longest when the processor is busy.
-    """
+def _both(scan: Callable[[Int64s], Part], halves: Sequence[Int64s]) -> list[Part]:
+    """Both halves of one query's lists, by two threads if the second is free."""
     if not _helper_free.acquire(blocking=False):
-        parts = [scan(half) for half in halves]
-    else:
-        try:
-            other = _helper.submit(_alone, scan, halves[1])
-            parts = [scan(halves[0]), other.result()]
-        finally:
-            _helper_free.release()
-    return np.concatenate([p[0] for p in parts], axis=1), np.concatenate([p[1] for p in parts], axis=1)
-
-
-def _alone(scan: Callable[[Half], tuple[Floats, Int64s]], half: Half) -> tuple[Floats, Int64s]:
-    _use_threads(False)  # each thread has a setting of its own
-    return scan(half)
+        return [scan(half) for half in halves]
+    try:
+        other = _helper.submit(scan, halves[1])
+        return [scan(halves[0]), other.result()]
+    finally:
+        _helper_free.release()
 
 
 def _trained(vectors: Halves, start: int, stop: int, tuning: Tuning) -> Any:
@@ -205,7 +188,8 @@ def _trained(vectors: Halves, start: int, stop: int, tuning: Tuning) -> Any:
     sample = vectors[np.sort(chosen) + start].astype(np.float32)
     sample = sample[np.abs(sample).sum(axis=1) > 0]
     width = vectors.shape[1]
-    index = faiss.index_factory(width, f"RR{width},IVF{lists},RaBitQ", faiss.METRIC_INNER_PRODUCT)
+    whole = -(-width // WORD) * WORD  # the codes are read by words
+    index = faiss.index_factory(width, f"RR{whole},IVF{lists},RaBitQ", faiss.METRIC_INNER_PRODUCT)
     if len(sample) < lists:  # nearly everything erased or empty: any centroids will do
         extra = np.random.default_rng(tuning.seed).standard_normal((lists, width)).astype(np.float32)
         sample = np.concatenate((sample, extra / np.linalg.norm(extra, axis=1, keepdims=True)))
@@ -239,7 +223,7 @@ def _split(index: Any, vectors: Halves, start: int, places: Int32s, tuning: Tuni
     centroids = np.repeat(ivf.quantizer.reconstruct_n(0, ivf.nlist), parts, axis=0)
     for crowd, rows in _samples(vectors, start, places, parts, tuning):
         means = faiss.Kmeans(
-            vectors.shape[1], int(parts[crowd]), niter=tuning.rounds, seed=tuning.seed, spherical=True,
+            ivf.d, int(parts[crowd]), niter=tuning.rounds, seed=tuning.seed, spherical=True,
             min_points_per_centroid=1, max_points_per_centroid=tuning.sample,
         )  # fmt: skip
         means.train(_turned(index, rows))

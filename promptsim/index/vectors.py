@@ -11,29 +11,18 @@ them are scanned; in segments too large for that the scan widens until doubling 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-import faiss
 import numpy as np
 
 from promptsim.index.lists import Lists
 from promptsim.index.rows import Halves, best, best_of_each, eligible, numbers_of, ranked
 from promptsim.records import Bools, Floats, Int64s
 
-IDSelectorBitmap: Any = faiss.IDSelectorBitmap
 EXACT_ROWS = 30_000  # scored one by one in about 4 ms
 LEAST_SCANNED, SCANNED = 200_000, 600  # codes read in one segment of n rows: all of a small one, 600 √n of a large one
 CANDIDATES, NAMED = 1200, 1.0  # rows scored in full of each segment: √n if that is more
 EVERY_CODE = 500_000  # under a filter, segments of at most so many rows are scanned whole: measured 5 ms at 160,000
 BATCH = 256
-
-
-class _Selector:
-    """A mask as FAISS takes it; the bits are only lent to FAISS and must live as long."""
-
-    def __init__(self, mask: Bools) -> None:
-        self._bits = np.packbits(mask, bitorder="little")
-        self.faiss = IDSelectorBitmap(self._bits)
 
 
 class VectorIndex:
@@ -47,7 +36,6 @@ class VectorIndex:
         """The store has grown, or prompts were erased."""
         self.vectors = vectors
         self.alive = None if alive is None or alive.all() else alive
-        self._alive_only = None if self.alive is None else _Selector(self.alive)
 
     def search(self, queries: Floats, k: int, allowed: Bools | None = None) -> tuple[Floats, Int64s]:
         """The closest k prompts of each query.
@@ -84,17 +72,16 @@ class VectorIndex:
             return best(self.vectors, numbers_of(mask, 0, len(self.vectors)), queries, k)
         tail = best(self.vectors, numbers_of(mask, self.covered, len(self.vectors)), queries, k)
         if mask is None or mask is self.alive:
-            return self._with_segments(tail, queries, k, 1.0, self._alive_only)
-        selector = _Selector(mask)
+            return self._with_segments(tail, queries, k, 1.0, mask)
         largest = max(part.rows for part in self.lists)
         if largest <= EVERY_CODE:
-            return self._with_segments(tail, queries, k, np.inf, selector, 2 * CANDIDATES)
+            return self._with_segments(tail, queries, k, np.inf, mask, 2 * CANDIDATES)
         wider = (len(self.vectors) / open_rows) ** 0.5
-        found = self._with_segments(tail, queries, k, wider, selector)
+        found = self._with_segments(tail, queries, k, wider, mask)
         most = 2 * open_rows >= len(self.vectors)  # then it is hardly a filter, and all there is to see is k of them
         while _scanned(largest, wider) < largest and not (most and (found[1] >= 0).all()):
             wider *= 2
-            more = self._with_segments(tail, queries, k, wider, selector)
+            more = self._with_segments(tail, queries, k, wider, mask)
             if np.array_equal(more[1], found[1]) and (found[1] >= 0).all():
                 break
             found = more
@@ -106,15 +93,14 @@ class VectorIndex:
         queries: Floats,
         k: int,
         wider: float,
-        selector: _Selector | None,
+        mask: Bools | None,
         least: int = CANDIDATES,
     ) -> tuple[Floats, Int64s]:
         """The best k of the tail's best and of the segments' candidates; `wider` times as many codes are scanned."""
-        chooser = None if selector is None else selector.faiss
         named = []
         for part in self.lists:
             wanted = max(least, int(NAMED * part.rows**0.5), k + min(2 * k, 2000))
-            named.append(part.candidates(queries, wanted, _scanned(part.rows, wider), chooser))
+            named.append(part.candidates(queries, wanted, _scanned(part.rows, wider), mask))
         scores, found = best_of_each(self.vectors, np.concatenate(named, axis=1), queries, k)
         return ranked(np.concatenate((scores, tail[0]), axis=1), np.concatenate((found, tail[1]), axis=1), k)
 
