@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import faiss
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -186,3 +187,39 @@ def test_a_handful_of_rows_can_be_a_segment(rows: int, tmp_path: Path, monkeypat
         vectors, [Lists(tmp_path / "a", build(tmp_path / "a", vectors, 0, rows, SMALL, Silent()))], rows
     )
     assert sorted(index.search(asked(1), rows)[1][0].tolist()) == list(range(rows))
+
+
+@pytest.mark.parametrize("width", [32, 64, 192])
+def test_the_scan_finds_what_faiss_finds_in_the_same_codes(width: int, tmp_path: Path) -> None:
+    """FAISS wrote the codes and has its own scan: the oracle, also for the estimates themselves."""
+    rows = clustered(4000, width=width)
+    lists = Lists(tmp_path / "a", build(tmp_path / "a", rows, 0, 4000, SMALL, Silent()))
+    ivf = faiss.downcast_index(lists._index.index)
+    held = faiss.ArrayInvertedLists(lists.count, lists.code_size)
+    for i, size in enumerate(lists.sizes.tolist()):
+        data = lists.file.bytes[lists.starts[i] : lists.starts[i + 1]]
+        codes = data[: size * lists.code_size].copy()
+        numbers = data[-(-size // 8) * 8 * lists.code_size :].view(np.int64)[:size].copy()
+        held.add_entries(i, size, faiss.swig_ptr(numbers), faiss.swig_ptr(codes))
+    ivf.replace_invlists(held, False)
+    for query in clustered(20, width=width, seed=5).astype(np.float32):
+        turned = lists._index.chain.at(0).apply(query[None])
+        near, chosen = ivf.quantizer.search(turned, lists.count)
+        wanted, theirs = np.empty((1, 300), np.float32), np.empty((1, 300), np.int64)
+        params = faiss.IVFRaBitQSearchParameters(nprobe=lists.count)
+        ptr = faiss.swig_ptr
+        ivf.search_preassigned_c(1, ptr(turned), 300, ptr(chosen), ptr(near), ptr(wanted), ptr(theirs), False, params)
+        ours = lists.candidates(query[None], 300, 4000)[0]
+        assert len(set(ours.tolist()) & set(theirs[0].tolist())) >= 299, "but for a tie at the end"
+
+
+@pytest.mark.parametrize("much", [0, 10**9], ids=["two threads", "one"])
+def test_a_mask_holds_in_every_code_that_is_scanned(
+    built: tuple[Halves, Lists], much: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("promptsim.index.lists.MUCH_SCANNED", much)
+    mask = np.random.default_rng(2).random(5000) < 0.1
+    mask[[7, 4000]] = False  # rows of zeros, which are in no list
+    found = built[1].candidates(asked(3), 2000, ROWS, mask)
+    for line in found:
+        assert sorted(line[line >= 0].tolist()) == np.flatnonzero(mask).tolist()

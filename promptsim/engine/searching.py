@@ -19,6 +19,7 @@ import numpy as np
 from promptsim.encode.encoder import Encoder
 from promptsim.engine.comparing import Comparison
 from promptsim.index.index import Index
+from promptsim.index.rows import cosines
 from promptsim.index.spans import SpanHits
 from promptsim.records import Bools, Floats, Hit, Int64s, whole_text
 from promptsim.store.filters import Filters
@@ -31,7 +32,7 @@ FIXED_RUN = 10  # tokens shared in one run: a fixed part, whatever the payload (
 PARAPHRASE = 0.75  # cosine from which two texts without such a run are taken to say the same
 ROUNDS = 8  # looks for one question, each at the prompts that others than the accounts found so far have sent
 Best = dict[int, tuple[int, Hit]]  # account or prompt → place among the candidates, hit
-SPARE = 3  # accounts verified for each one wanted: the relation may change their order
+SPARE = 2  # accounts verified for each one wanted: the relation may change their order
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +103,10 @@ def search(
     first: SpanHits | None = None
     for _ in range(ROUNDS):
         spans = index.sharing(query.system, query.user, max(8 * k, 100), allowed)
-        numbers = index.nearest(vector, max(8 * k, 100), allowed)[1][0]
+        scores, numbers = (found[0] for found in index.nearest(vector, max(8 * k, 100), allowed))
         itself = exact if allowed is None or allowed[exact] else -1
-        more = _candidates(store, vector[0], numbers, _with_fixed_part(texts, spans, SPARE * k), itself)
+        shared = _with_fixed_part(texts, spans, SPARE * k)
+        more = _candidates(store, vector[0], (scores, numbers), shared, itself)
         exhausted = more.floor < (-1.0 if min_similarity is None else min_similarity)
         first = first or spans
         seen = len(found.prompt_no)
@@ -129,16 +131,19 @@ def _unseen(store: Store, allowed: Bools | None, found: Candidates, accounts: Co
     return others
 
 
-def _candidates(store: Store, vector: Floats, nearest: Int64s, shared: Mapping[int, float], exact: int) -> Candidates:
+def _candidates(
+    store: Store, vector: Floats, nearest: tuple[Floats, Int64s], shared: Mapping[int, float], exact: int
+) -> Candidates:
     """Both ways in as one list: the copy, then shared fixed parts by weight, then neighbours by cosine."""
-    near = nearest[nearest >= 0]
-    numbers = np.unique(np.concatenate([near, np.array([*shared, *([exact] if exact >= 0 else [])], dtype=np.int64)]))
-    cosine = store.vectors()[numbers].astype(np.float32) @ vector
+    scores, near = (column[nearest[1] >= 0] for column in nearest)
+    others = np.setdiff1d(np.array([*shared, *([exact] if exact >= 0 else [])], np.int64), near)
+    numbers = np.concatenate([near, others])
+    cosine = np.concatenate([scores, cosines(store.vectors(), others, vector[None])[0]])
+    cosine[np.isneginf(cosine)] = 0.0  # a text without content
     weight = np.array([shared.get(number, 0.0) for number in numbers.tolist()], np.float32)
-    fixed = weight > 0
     order = np.lexsort((numbers, -cosine, -weight, numbers != exact))
-    floor = float(store.vectors()[near[-1]].astype(np.float32) @ vector) if len(near) == len(nearest) else -np.inf
-    return Candidates(numbers[order], cosine[order], fixed[order], weight[order], exact, floor)
+    floor = float(scores[-1]) if len(near) == len(nearest[1]) else -np.inf
+    return Candidates(numbers[order], cosine[order], weight[order] > 0, weight[order], exact, floor)
 
 
 def _with_fixed_part(texts: Comparison, spans: SpanHits, most: int) -> dict[int, float]:

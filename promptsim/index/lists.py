@@ -30,7 +30,7 @@ from numba import njit
 
 from promptsim.errors import DamagedError
 from promptsim.index.rows import Halves, let_go
-from promptsim.index.scan import WORD, scanner
+from promptsim.index.scan import WORD, scan
 from promptsim.index.seal import Seal, SealedFile, seal
 from promptsim.order import order_of
 from promptsim.progress import Stage
@@ -148,16 +148,16 @@ class Lists:
 
     def _scan(self, query: Floats, k: int, chosen: Int64s, mask: Bools | None) -> Int64s:
         """The numbers of the best k codes of the chosen lists."""
-        kernel = scanner(_ivf(self._index).d // WORD)
+        word = (0,) * (_ivf(self._index).d // WORD)
         data = self.file.bytes.view("<u8"), self.file.bytes.view("<f4"), self._first, self._numbers, self.sizes
         allowed = np.zeros(0, np.bool_) if mask is None else mask
 
-        def scan(lists: Int64s) -> tuple[Floats, Int64s]:
-            scores, found = kernel(*data, lists, query, self._centroids, k, allowed)
+        def part(lists: Int64s) -> Part:
+            scores, found = scan(*data, lists, query, self._centroids, k, allowed, word)
             return scores, found
 
         halves = [chosen[::2], chosen[1::2]] if int(self.sizes[chosen].sum()) >= MUCH_SCANNED else [chosen]
-        parts = _both(scan, halves) if len(halves) > 1 else [scan(chosen)]
+        parts = _both(part, halves) if len(halves) > 1 else [part(chosen)]
         scores, found = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
         return found if len(found) <= k else found[np.argpartition(-scores, k - 1)[:k]]
 
@@ -170,13 +170,13 @@ def _use_threads(many: bool) -> None:
     faiss.omp_set_num_threads(THREADS if many else 1)
 
 
-def _both(scan: Callable[[Int64s], Part], halves: Sequence[Int64s]) -> list[Part]:
+def _both(scanned: Callable[[Int64s], Part], halves: Sequence[Int64s]) -> list[Part]:
     """Both halves of one query's lists, by two threads if the second is free."""
     if not _helper_free.acquire(blocking=False):
-        return [scan(half) for half in halves]
+        return [scanned(half) for half in halves]
     try:
-        other = _helper.submit(scan, halves[1])
-        return [scan(halves[0]), other.result()]
+        other = _helper.submit(scanned, halves[1])
+        return [scanned(halves[0]), other.result()]
     finally:
         _helper_free.release()
 

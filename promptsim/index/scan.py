@@ -7,8 +7,6 @@ count of the bits that both have, for each of the four planes of bits.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -44,74 +42,71 @@ def _shortened(score: Any, found: Any, filled: int, k: int) -> Any:
     return floor
 
 
-@cache
-def scanner(words: int) -> Callable[..., Any]:
-    """The scan for codes of so many words of 64 bits: a number that the compiler must know.
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})  # type: ignore[untyped-decorator]
+def scan(
+    data: Any, factors: Any, start: Any, numbers: Any, size: Any, lists: Any, query: Any, centroids: Any, k: int,
+    mask: Any, word: Any,
+) -> Any:  # fmt: skip
+    """Estimated cosines and prompt numbers of at most `HELD` k codes, the best k among them, unordered.
 
-    It takes the lists' bytes as uint64 and as float32, where each list starts (in words), where its numbers stand, its
-    size, the lists to scan (-1: none), a query, the lists' centroids, how many codes are wanted, and a mask over prompt
-    numbers (empty: all). It gives estimated cosines and prompt numbers of at most `HELD` times as many, unordered.
+    `data` and `factors` are the lists' bytes as uint64 and as float32; for each list there is its `start` and where its
+    prompt `numbers` stand, in words, and its `size`; `lists` are those to scan, `centroids` of all. `mask` over prompt
+    numbers leaves others out (empty: none). `word` is a tuple with an item for each word of a code: thus the compiler
+    knows how many there are, and treats them as one.
     """
-
-    @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})  # type: ignore[untyped-decorator]
-    def scan(
-        data: Any, factors: Any, start: Any, numbers: Any, size: Any, lists: Any, query: Any, centroids: Any, k: int,
-        mask: Any,
-    ) -> Any:  # fmt: skip
-        width, step = len(query), words + 1
-        planes = np.empty((PLANES, words), np.uint64)
-        left = np.empty(width, np.float32)
-        score, found = np.empty(HELD * k, np.float32), np.empty(HELD * k, np.int64)
-        filled, floor = 0, np.float32(-np.inf)
-        length = np.float32(0)
+    words = len(word)
+    width, step = len(query), words + 1
+    planes = np.empty((PLANES, words), np.uint64)
+    left = np.empty(width, np.float32)
+    score, found = np.empty(HELD * k, np.float32), np.empty(HELD * k, np.int64)
+    filled, floor = 0, np.float32(-np.inf)
+    length = np.float32(0)
+    for c in range(width):
+        length += query[c] * query[c]
+    scale = np.float32(1 / np.sqrt(width))
+    for each in lists:
+        if each < 0:
+            continue
+        low, high, distance = np.float32(np.inf), np.float32(-np.inf), np.float32(0)
         for c in range(width):
-            length += query[c] * query[c]
-        scale = np.float32(1 / np.sqrt(width))
-        for each in lists:
-            if each < 0:
-                continue
-            low, high, distance = np.float32(np.inf), np.float32(-np.inf), np.float32(0)
-            for c in range(width):
-                left[c] = query[c] - centroids[each, c]
-                distance += left[c] * left[c]
-                low, high = min(low, left[c]), max(high, left[c])
-            delta = (high - low) / np.float32((1 << PLANES) - 1)
-            steps = np.float32(1) / delta if delta > 0 else np.float32(0)
-            planes[:] = 0
-            total = np.int64(0)
-            for c in range(width):
-                level = np.int64(np.floor((left[c] - low) * steps + np.float32(0.5)))
-                total += level
-                for p in range(PLANES):
-                    planes[p, c >> 6] |= np.uint64((level >> p) & 1) << np.uint64(c & 63)
-            by_both, by_own = 2 * delta * scale, 2 * low * scale
-            least = scale * (delta * total + width * low)
-            one, two, four, eight = planes[0], planes[1], planes[2], planes[3]
-            codes = data[start[each] : start[each] + size[each] * step].reshape(size[each], step)
-            own_factors = factors[2 * start[each] : 2 * (start[each] + size[each] * step)].reshape(size[each], 2 * step)
-            for row in range(size[each]):
-                both, own = np.uint64(0), np.uint64(0)
-                for w in range(words):
-                    code = codes[row, w]
-                    own += _ones(code)
-                    both += (
-                        _ones(code & one[w])
-                        + (_ones(code & two[w]) << np.uint64(1))
-                        + (_ones(code & four[w]) << np.uint64(2))
-                        + (_ones(code & eight[w]) << np.uint64(3))
-                    )
-                product = by_both * both + by_own * own - least
-                apart = own_factors[row, 2 * words] + distance - 2 * own_factors[row, 2 * words + 1] * product
-                cosine = np.float32(-0.5) * (apart - length)
-                if cosine > floor:
-                    number = np.int64(data[numbers[each] + row])
-                    if len(mask) and not (number < len(mask) and mask[number]):
-                        continue
-                    score[filled], found[filled] = cosine, number
-                    filled += 1
-                    if filled == len(score):
-                        floor = _shortened(score, found, filled, k)
-                        filled = k
-        return score[:filled], found[:filled]
-
-    return scan  # type: ignore[no-any-return]
+            left[c] = query[c] - centroids[each, c]
+            distance += left[c] * left[c]
+            low, high = min(low, left[c]), max(high, left[c])
+        delta = (high - low) / np.float32((1 << PLANES) - 1)
+        steps = np.float32(1) / delta if delta > 0 else np.float32(0)
+        planes[:] = 0
+        total = np.int64(0)
+        for c in range(width):
+            level = np.int64(np.floor((left[c] - low) * steps + np.float32(0.5)))
+            total += level
+            for p in range(PLANES):
+                planes[p, c >> 6] |= np.uint64((level >> p) & 1) << np.uint64(c & 63)
+        by_both, by_own = 2 * delta * scale, 2 * low * scale
+        least = scale * (delta * total + width * low)
+        one, two, four, eight = planes[0], planes[1], planes[2], planes[3]
+        codes = data[start[each] : start[each] + size[each] * step].reshape(size[each], step)
+        own_factors = factors[2 * start[each] : 2 * (start[each] + size[each] * step)].reshape(size[each], 2 * step)
+        for row in range(size[each]):
+            both, own = np.uint64(0), np.uint64(0)
+            for w in range(words):
+                code = codes[row, w]
+                own += _ones(code)
+                both += (
+                    _ones(code & one[w])
+                    + (_ones(code & two[w]) << np.uint64(1))
+                    + (_ones(code & four[w]) << np.uint64(2))
+                    + (_ones(code & eight[w]) << np.uint64(3))
+                )
+            product = by_both * both + by_own * own - least
+            apart = own_factors[row, 2 * words] + distance - 2 * own_factors[row, 2 * words + 1] * product
+            cosine = np.float32(-0.5) * (apart - length)
+            if cosine > floor:
+                number = np.int64(data[numbers[each] + row])
+                if len(mask) and not (number < len(mask) and mask[number]):
+                    continue
+                score[filled], found[filled] = cosine, number
+                filled += 1
+                if filled == len(score):
+                    floor = _shortened(score, found, filled, k)
+                    filled = k
+    return score[:filled], found[:filled]

@@ -102,11 +102,10 @@ class SealedFile:
         if self._blocks is None:
             return
         first, last = starts // BLOCK, -(-stops // BLOCK)
-        for low, high in zip(first.tolist(), last.tolist(), strict=True):
-            if high - low == 1 and self._seen[low]:
-                continue
-            for b in (low + np.flatnonzero(~self._seen[low:high])).tolist():
-                self._check_block(b)
+        counts = last - first
+        blocks = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))
+        for block in np.unique(blocks[~self._seen[blocks]]).tolist():
+            self._check_block(block)
 
     def check_all(self) -> None:
         """Check every byte now."""

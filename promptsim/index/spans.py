@@ -21,7 +21,7 @@ from promptsim.records import Bools, DocumentBatch, Floats, Int32s, Int64s, UInt
 
 MOST_PRINTS = 4096  # of one query; a text of 85 words has about 22
 MOST_HOLDERS = 1000  # prompts taken from one fingerprint
-MOST_READ = 50_000  # entries read for one fingerprint under a filter that allows many prompts
+MOST_READ = 20_000  # entries read for one fingerprint under a filter that allows many prompts
 FEW_ALLOWED = 20_000  # allowed prompts that are looked up one by one, so that nothing is cut
 MOST_TAIL = 200_000  # prompts held in memory beside the generation
 TAIL_FACTOR = 4  # a part of the tail is joined to one that is at most so many times larger

@@ -13,7 +13,6 @@ from promptsim.records import Bools, Event, Int64s, Prompt
 from promptsim.store.core import Core, blocks, chunks
 from promptsim.store.database import Connection, explained
 from promptsim.store.filters import Filters
-from promptsim.store.owners import NOBODY
 
 PREFIX = "p_"
 UNKNOWN = -2  # no event has this account number
@@ -165,11 +164,11 @@ class Reading(Core):
         """Which prompts somebody else than these accounts may have sent, by prompt number."""
         with self.snapshot() as connection, explained(self.home.database):
             prompts, events = self._prompt_count(connection), self._event_count(connection)
-            known = connection.execute("SELECT ifnull(max(account_no) + 1, 0) FROM accounts").fetchone()[0]
             owner = self.owners.of(prompts, events)
-        others = np.ones(int(known) - NOBODY, np.bool_)  # the negative ones are the last
-        others[list(accounts)] = False
-        return np.asarray(others[owner], np.bool_)
+        others = np.ones(len(owner), np.bool_)
+        for account in accounts:
+            others &= owner != account
+        return others
 
     def _chosen_events(self, connection: Connection, filters: Filters, events: int) -> Bools:
         account = self.columns.account(events)
