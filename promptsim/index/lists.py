@@ -17,9 +17,7 @@ lists of a query; `scan` reads them.
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +27,7 @@ import numpy as np
 from numba import njit
 
 from promptsim.errors import DamagedError
+from promptsim.index.halves import both
 from promptsim.index.rows import Halves, let_go
 from promptsim.index.scan import WORD, scan
 from promptsim.index.seal import Seal, SealedFile, seal
@@ -46,7 +45,6 @@ MUCH_SCANNED = 300_000  # … and from so many codes for one query
 BLOCK_ROWS = 1 << 15
 QUANTISER, SIZES, LISTS = ".faiss", ".sizes", ".lists"
 Part = tuple[Floats, Int64s]  # estimated cosines and prompt numbers
-_helper, _helper_free = ThreadPoolExecutor(1, "scan"), threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +154,8 @@ class Lists:
             scores, found = scan(*data, lists, query, self._centroids, k, allowed, word)
             return scores, found
 
-        halves = [chosen[::2], chosen[1::2]] if int(self.sizes[chosen].sum()) >= MUCH_SCANNED else [chosen]
-        parts = _both(part, halves) if len(halves) > 1 else [part(chosen)]
+        much = int(self.sizes[chosen].sum()) >= MUCH_SCANNED
+        parts = both(part, chosen[::2], chosen[1::2]) if much else (part(chosen),)
         scores, found = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
         return found if len(found) <= k else found[np.argpartition(-scores, k - 1)[:k]]
 
@@ -168,17 +166,6 @@ class Lists:
 
 def _use_threads(many: bool) -> None:
     faiss.omp_set_num_threads(THREADS if many else 1)
-
-
-def _both(scanned: Callable[[Int64s], Part], halves: Sequence[Int64s]) -> list[Part]:
-    """Both halves of one query's lists, by two threads if the second is free."""
-    if not _helper_free.acquire(blocking=False):
-        return [scanned(half) for half in halves]
-    try:
-        other = _helper.submit(scanned, halves[1])
-        return [scanned(halves[0]), other.result()]
-    finally:
-        _helper_free.release()
 
 
 def _trained(vectors: Halves, start: int, stop: int, tuning: Tuning) -> Any:

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from promptsim.index.halves import both
 from promptsim.records import Bools, Floats, Int64s
 
 Halves = npt.NDArray[np.float16]
@@ -21,6 +22,7 @@ DROPPED = getattr(mmap, "MADV_DONTNEED", None)  # Linux
 BLOCK_CELLS = 1 << 21  # scores held at once: 8 MiB
 BLOCK_ROWS = 1 << 14
 MANY_QUERIES = 8  # from here on a matrix product is faster than row by row
+MANY_NUMBERS = 2_000  # rows from which on a second thread gains more than its start costs
 SLACK = 1e-4  # far above what the order of 256 additions changes in a cosine
 
 
@@ -89,8 +91,17 @@ def cosines(rows: Halves, numbers: Int64s, queries: Floats) -> Floats:
 
 def best_of_each(rows: Halves, numbers: Int64s, queries: Floats, k: int) -> tuple[Floats, Int64s]:
     """The best k among each query's own candidates `numbers` [queries, m] (-1: none; repeats count once)."""
-    scores = np.empty(numbers.shape, np.float32)
-    _cosines_each(_bits(rows), np.ascontiguousarray(numbers), queries, scores)
+
+    def scored(some: Int64s) -> Floats:
+        out = np.empty(some.shape, np.float32)
+        _cosines_each(_bits(rows), np.ascontiguousarray(some), queries, out)
+        return out
+
+    middle = numbers.shape[1] // 2
+    if numbers.size < MANY_NUMBERS:
+        scores = scored(numbers)
+    else:
+        scores = np.concatenate(both(scored, numbers[:, :middle], numbers[:, middle:]), axis=1)
     return ranked(scores, numbers, k)
 
 

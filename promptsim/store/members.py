@@ -20,7 +20,7 @@ from promptsim.store.core import blocks, chunks
 from promptsim.store.database import Connection, explained
 from promptsim.store.reading import Reading, prompt_id
 
-BLOCK_ROWS = 8_192  # small enough to decode for one prompt of a search hit
+BLOCK_ROWS = 2_048  # small enough to decode for one prompt of a search hit
 FAMILY_CHUNK = 65_536
 KINDS = (("prompt_no", "<i4"), ("family", "<i4"), ("wording", "<i4"), ("relation", "u1"), ("filling", "<u8"))
 TYPES = (np.int64, np.int32, np.int32, np.uint8, np.uint64)
@@ -130,11 +130,12 @@ class Memberships(Reading):
             if row is None:
                 break
             here, todo = todo[todo <= row[0]], todo[todo > row[0]]
-            block = _decoded(row[1], row[2])
-            starts, ends = (np.searchsorted(block.prompt_no, here, side=side) for side in ("left", "right"))
-            for number, start, end in zip(here.tolist(), starts.tolist(), ends.tolist(), strict=True):
+            prompt_no, family, wording, relation = _columns(row[1], row[2])[:4]
+            starts, ends = (np.searchsorted(prompt_no, here, side=side).tolist() for side in ("left", "right"))
+            for number, start, end in zip(here.tolist(), starts, ends, strict=True):
                 if end > start:
-                    found[number] = _entries(_slice(block, start, end))
+                    part = (column[start:end].tolist() for column in (family, wording, relation))
+                    found[number] = list(zip(*part, strict=True))
         for marks, some in chunks(numbers):
             sql = "SELECT prompt_no, family_no, wording, relation FROM late_members"
             for number, *entry in connection.execute(
@@ -243,15 +244,23 @@ def _encoded(part: Members) -> bytes:
     return body if part.place is None else body + part.place.astype("u1").tobytes()
 
 
-def _decoded(rows: int, body: bytes) -> Members:
-    columns: dict[str, Any] = {}
+def _columns(rows: int, body: bytes) -> list[Any]:
+    """The columns of a block as they lie there; the last is empty where places are not known."""
+    found: list[Any] = []
     start = 0
-    for (name, kind), wanted in zip(KINDS, TYPES, strict=True):
-        column = np.frombuffer(body, kind, count=rows, offset=start)
-        columns[name] = column.astype(wanted, copy=False)
-        start += column.nbytes
-    place = np.frombuffer(body, "u1", count=rows, offset=start) if len(body) > start else None
-    return Members(**columns, place=place)
+    for _, kind in (*KINDS, ("place", "u1")):
+        size = rows if start < len(body) else 0
+        found.append(np.frombuffer(body, kind, count=size, offset=min(start, len(body))))
+        start += found[-1].nbytes
+    return found
+
+
+def _decoded(rows: int, body: bytes) -> Members:
+    *known, place = _columns(rows, body)
+    columns: dict[str, Any] = {
+        name: column.astype(wanted, copy=False) for (name, _), column, wanted in zip(KINDS, known, TYPES, strict=True)
+    }
+    return Members(**columns, place=place if len(place) == rows else None)
 
 
 def _from_rows(rows: Sequence[Sequence[int]]) -> Members:
