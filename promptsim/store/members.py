@@ -191,13 +191,18 @@ def write_members(connection: Connection, families: Sequence[Family], members: M
         part = _slice(members, start, end)
         row = (int(part.prompt_no[-1]), end - start, _encoded(part))
         connection.execute("INSERT INTO member_blocks VALUES (?, ?, ?)", row)
+    connection.executemany("INSERT INTO family_prompts VALUES (?, ?, ?)", _by_family(len(families), members))
+
+
+def _by_family(families: int, members: Members) -> Iterator[tuple[int, int, bytes]]:
+    """Family, first prompt and all prompts of each row: members come by prompt, and so do those of one family."""
     order = order_of(members.family)
-    bounds = np.searchsorted(members.family[order], np.arange(len(families) + 1))
-    for family in range(len(families)):
-        prompts = np.sort(members.prompt_no[order[bounds[family] : bounds[family + 1]]])
-        for start in range(0, len(prompts), FAMILY_CHUNK):
-            some = prompts[start : start + FAMILY_CHUNK].astype("<i4")
-            connection.execute("INSERT INTO family_prompts VALUES (?, ?, ?)", (family, int(some[0]), some.tobytes()))
+    bounds = np.searchsorted(members.family[order], np.arange(families + 1)).tolist()
+    prompts = members.prompt_no[order].astype("<i4")
+    for family in range(families):
+        for start in range(bounds[family], bounds[family + 1], FAMILY_CHUNK):
+            some = prompts[start : min(start + FAMILY_CHUNK, bounds[family + 1])]
+            yield family, int(some[0]), some.tobytes()
 
 
 def late_rows(connection: Connection, since_no: int) -> list[Late]:

@@ -52,6 +52,8 @@ def _without_figures(value: object) -> str:
 
 
 def _loaded(text: str, decoder: msgspec.json.Decoder[Any] = _anything) -> Any:
+    if text == "[]":  # of most families, in several columns
+        return ()
     try:
         return decoder.decode(text)
     except msgspec.DecodeError:  # an infinite figure, which JSON has not but Python writes
@@ -111,7 +113,8 @@ def with_finding(family: Family, finding: Finding | None) -> Family:
     """The family with what the networks room says of it: its claim counts, its evidence comes after the family's."""
     if finding is None:
         return family
-    added = tuple(item for item in finding.evidence if item not in family.evidence)
+    known = {item.name for item in family.evidence}
+    added = tuple(item for item in finding.evidence if item.name not in known or item not in family.evidence)
     return replace(
         family,
         flagged=finding.flagged,
