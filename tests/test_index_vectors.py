@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from promptsim.errors import DamagedError
 from promptsim.index import vectors as room
 from promptsim.index.lists import Lists, Tuning, build
 from promptsim.index.rows import Halves, best, cosines
@@ -223,3 +224,12 @@ def test_a_mask_holds_in_every_code_that_is_scanned(
     found = built[1].candidates(asked(3), 2000, ROWS, mask)
     for line in found:
         assert sorted(line[line >= 0].tolist()) == np.flatnonzero(mask).tolist()
+
+
+def test_codes_that_are_not_of_whole_words_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = clustered(500)
+    with monkeypatch.context() as earlier:
+        earlier.setattr("promptsim.index.lists.WORD", 32)
+        files = build(tmp_path / "a", rows, 0, 500, SMALL, Silent())
+    with pytest.raises(DamagedError, match=r"a\.lists: its codes are not of whole words"):
+        Lists(tmp_path / "a", files)

@@ -103,10 +103,10 @@ def search(
     first: SpanHits | None = None
     for _ in range(ROUNDS):
         spans = index.sharing(query.system, query.user, max(8 * k, 100), allowed)
-        scores, numbers = (found[0] for found in index.nearest(vector, max(8 * k, 100), allowed))
+        nearest = index.nearest(vector, max(8 * k, 100), allowed)
         itself = exact if allowed is None or allowed[exact] else -1
         shared = _with_fixed_part(texts, spans, SPARE * k)
-        more = _candidates(store, vector[0], (scores, numbers), shared, itself)
+        more = _candidates(store, vector[0], (nearest[0][0], nearest[1][0]), shared, itself)
         exhausted = more.floor < (-1.0 if min_similarity is None else min_similarity)
         first = first or spans
         seen = len(found.prompt_no)

@@ -27,10 +27,10 @@ import numpy as np
 from numba import njit
 
 from promptsim.errors import DamagedError
-from promptsim.index.halves import both
 from promptsim.index.rows import Halves, let_go
-from promptsim.index.scan import WORD, scan
+from promptsim.index.scan import FACTORS, WORD, scan
 from promptsim.index.seal import Seal, SealedFile, seal
+from promptsim.index.threads import both
 from promptsim.order import order_of
 from promptsim.progress import Stage
 from promptsim.records import Bools, Floats, Int32s, Int64s, UInt8s
@@ -121,6 +121,9 @@ class Lists:
         self.starts = _list_starts(self.sizes, self.code_size)
         if self.sizes.size != self.count or self.starts[-1] != self.file.bytes.size:
             raise DamagedError(f"{self.file.path}: its size does not fit the sizes of its lists")
+        self._words = _ivf(self._index).d // WORD
+        if self.code_size != self._words * NUMBER_BYTES + FACTORS:
+            raise DamagedError(f"{self.file.path}: its codes are not of whole words, as an earlier release wrote them")
         self._centroids = self._quantiser.reconstruct_n(0, self.count)
         self._first = self.starts[:-1] // NUMBER_BYTES
         self._numbers = self._first + _capacity(self.sizes) * self.code_size // NUMBER_BYTES
@@ -146,12 +149,11 @@ class Lists:
 
     def _scan(self, query: Floats, k: int, chosen: Int64s, mask: Bools | None) -> Int64s:
         """The numbers of the best k codes of the chosen lists."""
-        word = (0,) * (_ivf(self._index).d // WORD)
         data = self.file.bytes.view("<u8"), self.file.bytes.view("<f4"), self._first, self._numbers, self.sizes
         allowed = np.zeros(0, np.bool_) if mask is None else mask
 
         def part(lists: Int64s) -> Part:
-            scores, found = scan(*data, lists, query, self._centroids, k, allowed, word)
+            scores, found = scan(*data, lists, query, self._centroids, k, allowed, (0,) * self._words)
             return scores, found
 
         much = int(self.sizes[chosen].sum()) >= MUCH_SCANNED

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from promptsim.index.halves import both
+from promptsim.index.threads import both
 from promptsim.records import Bools, Floats, Int64s
 
 Halves = npt.NDArray[np.float16]

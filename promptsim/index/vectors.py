@@ -41,9 +41,8 @@ class VectorIndex:
         """The closest k prompts of each query.
 
         `queries` are unit rows float32 [q, d], or one row [d]; `allowed` is a mask over prompt numbers (shorter: the
-        rest is not allowed). Returns cosines float32
-        [q, k] and prompt numbers int64 [q, k], by score descending, then number ascending; where there are fewer than
-        k, -inf and -1. A query of zeros finds nothing.
+        rest is not allowed). Returns cosines float32 [q, k] and prompt numbers int64 [q, k], by score descending, then
+        number ascending; where there are fewer than k, -inf and -1. A query of zeros finds nothing.
         """
         queries = np.ascontiguousarray(np.atleast_2d(queries), np.float32)
         if k < 1:

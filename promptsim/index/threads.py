@@ -1,4 +1,4 @@
-"""One query's work in two halves → both results, the second by a thread that is kept for it, if that is free.
+"""One query's work in two parts → both results, the second by a thread that is kept for it, if that is free.
 
 Loops that hold no lock of the interpreter. Where many ask at once each does its own work alone.
 """
@@ -10,14 +10,14 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-Half = TypeVar("Half")
+Part = TypeVar("Part")
 Result = TypeVar("Result")
 
-_helper, _free = ThreadPoolExecutor(1, "half"), threading.Lock()
+_helper, _free = ThreadPoolExecutor(1, "second"), threading.Lock()
 
 
-def both(work: Callable[[Half], Result], first: Half, second: Half) -> tuple[Result, Result]:
-    """`work` of each half."""
+def both(work: Callable[[Part], Result], first: Part, second: Part) -> tuple[Result, Result]:
+    """`work` of each part."""
     if not _free.acquire(blocking=False):
         return work(first), work(second)
     try:
