@@ -13,6 +13,7 @@ from promptsim.families.increment import extend
 from promptsim.families.likeness import Encode
 from promptsim.families.mine import mine
 from promptsim.families.options import MineOptions
+from promptsim.families.rows import some_families, some_rows
 from promptsim.records import DocumentBatch, FamilySet, Incidence, Int64s
 from tests.test_families_mine import OTHER, REVIEW, SUMMARY, families_of, filled, source, strangers
 from tests.test_families_wordings import SENTIMENT, Topics
@@ -136,6 +137,21 @@ def test_an_instruction_reworded_since_joins_its_family_if_the_same_accounts_sen
     evidence = next(e for e in family.evidence if e.name == "wordings")
     assert "the last 1 came after all was mined: 20 accounts use both" in evidence.sentence
     assert len(now.families) == len(old.families)
+
+
+@pytest.mark.parametrize(("earlier", "new", "found"), [(6, 3, False), (4, 5, True)])
+def test_what_the_run_before_did_not_take_for_a_template_is_none_for_a_few_more(
+    earlier: int, new: int, found: bool
+) -> None:
+    """It saw the earlier ones among all the others; beside leftovers a phrase of everyone's looks like a template."""
+    prompts = [*KNOWN, *filled(OTHER, earlier, 31), *filled(OTHER, new, 32)]
+    covered = len(KNOWN) + earlier
+    old = mine(*source(prompts[:covered]))
+    limericks = [i for i, family in enumerate(old.families) if family.template.startswith("Write a limerick")]
+    assert len(limericks) == (0 if found else 1)
+    knew_better = some_families(old, some_rows(old.members, ~np.isin(old.members.family, limericks)))
+    now = extend(Texts(prompts), source(prompts)[1], knew_better, covered=covered)
+    assert any(family.template.startswith("Write a limerick") for family in now.families) == found
 
 
 def test_what_was_erased_is_counted_no_more_and_an_empty_family_is_gone() -> None:

@@ -144,7 +144,7 @@ def first_labels(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: M
         narrowed.shingle, narrowed.of_prompt, grouped.of_shingle, grouped.held, grouped.of_prompt, grouped.size,
         found.seed, found.part, found.of, options.accept,
     )  # fmt: skip
-    return standing(found, prompt, skeleton, len(corpus), options)[1], found.cut
+    return standing(found, prompt, skeleton, corpus.prompt_no < options.covered, options)[1], found.cut
 
 
 def settle(

@@ -56,12 +56,23 @@ def least_weight(prompts: Int64s, among: int, options: MineOptions) -> Floats:
     return result
 
 
+def _enough(found: Closures, prompts: Int64s, among: int, options: MineOptions) -> Bools:
+    """Which closures so many prompts would be enough for."""
+    enough: Bools = (found.weight >= least_weight(prompts, among, options)) & (prompts >= options.support)
+    return enough
+
+
 def standing(
-    found: Closures, prompt: Int32s, skeleton: Int32s, n_prompts: int, options: MineOptions
+    found: Closures, prompt: Int32s, skeleton: Int32s, seen: Bools, options: MineOptions
 ) -> tuple[Bools, Int32s]:
-    """Which closures stand, and the one that each prompt goes to."""
-    enough = least_weight(found.prompts, n_prompts, options)
-    stands = (found.weight >= enough) & (found.prompts >= options.support)
+    """Which closures stand, and the one that each prompt goes to.
+
+    `seen` marks prompts that an earlier run looked at, among all the others: what they would make by themselves it has
+    made, or it knew better. A phrase that stands here and there looks like a template beside what is left over.
+    """
+    n_prompts = len(seen)
+    stands = _enough(found, found.prompts, n_prompts, options)
+    stands &= ~_enough(found, np.bincount(skeleton[seen[prompt]], minlength=len(stands)), n_prompts, options)
     best: Int32s = heaviest(prompt, skeleton, found.weight, stands, n_prompts)
     for _ in range(ROUNDS):
         direct = np.bincount(best[best >= 0], minlength=len(stands))

@@ -65,7 +65,7 @@ def extend(
     found = mine(
         lambda: archive.documents_of(rest),
         some_senders(incidence, rest),
-        options=options,
+        options=replace(options, covered=covered),
         encode=encode,
         progress=progress,
     )

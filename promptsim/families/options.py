@@ -73,6 +73,8 @@ class MineOptions:
     swallows: float = 0.7  # … (six fixed tokens): what they have in common is that text
     # --- commonplace
     commonplace: float = 0.5  # from here a fixed text joins no other wording
+    # --- a run over what is new
+    covered: int = 0  # prompts of lower numbers were looked at before, among all the others
     # --- bounds: each is counted in `cuts` when it bites
     max_tokens: int = 20_000  # of one prompt: three quarters from its start, one from its end
     max_classes: int = 256  # of one prompt, the longest first
