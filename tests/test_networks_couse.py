@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from promptsim.networks import couse
 from promptsim.networks.communities import find_communities
-from promptsim.networks.couse import ChanceOfBoth, Ties, benjamini_hochberg, poisson_tail
+from promptsim.networks.couse import ChanceOfBoth, Ties, benjamini_hochberg, may_be_rare, poisson_tail
 from promptsim.networks.options import NetworkOptions
 from promptsim.networks.parties import group_parties
 from promptsim.networks.rehearsal import Rehearsal
@@ -94,3 +94,13 @@ def test_a_group_of_which_one_text_is_left_ties_nobody() -> None:
     assert find_communities(usage, tie, options, 0) == []
     same = NetworkOptions(core_share=0.3)
     assert [len(found.core) for found in find_communities(usage, tie, same, 0)] == [3]
+
+
+@pytest.mark.parametrize("rate", [1e-6, 0.01, 0.2])
+def test_what_is_passed_over_as_no_rarity_is_none(rate: float) -> None:
+    random = np.random.default_rng(8)
+    expected = np.exp(random.uniform(-12, 6, 5_000))
+    observed = random.poisson(expected * random.choice([0.5, 1.0, 3.0], 5_000)) + 3
+    rare = poisson_tail(observed, expected) <= rate
+    assert not (rare & ~may_be_rare(observed, expected, rate)).any()
+    assert 100 < rare.sum() < may_be_rare(observed, expected, rate).sum() < 5_000

@@ -62,7 +62,8 @@ def _enlarged(family: Family, more: Sequence[Family], accounts: int, join: Join)
     parts = (family, *more)
     wordings = tuple(wording for part in parts for wording in part.wordings)
     events = sum(part.event_count for part in parts)
-    weight = max(float(e.value) for part in parts for e in part.evidence if e.name == commonplace.WEIGHT)
+    told = (float(e.value) for part in parts for e in part.evidence if e.name == commonplace.WEIGHT)
+    weight = max(told, default=0.0)
     roles = {part.role for part in parts}
     late = sum(len(part.wordings) for part in more)
     said = f"{len(wordings)} wordings say the same; the last {late} came after all was mined: {join.reason}."
