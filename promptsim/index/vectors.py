@@ -19,7 +19,7 @@ from promptsim.index.rows import Halves, best, best_of_each, eligible, numbers_o
 from promptsim.records import Bools, Floats, Int64s
 
 EXACT_ROWS = 30_000  # scored one by one in about 4 ms
-LEAST_SCANNED, SCANNED = 200_000, 600  # codes read in one segment of n rows: all of a small one, 600 √n of a large one
+LEAST_SCANNED, SCANNED = 200_000, 680  # codes read in one segment of n rows: all of a small one, 680 √n of a large one
 CANDIDATES, NAMED = 600, 1.0  # rows scored in full of each segment: √n if that is more
 EVERY_CODE = 500_000  # under a filter, segments of at most so many rows are scanned whole: measured 5 ms at 160,000
 BATCH = 256
