@@ -14,6 +14,7 @@ from promptsim.families import commonplace
 from promptsim.families.describe import EVIDENCE, UNREAD, texts_of, texts_read
 from promptsim.families.everyone import DocumentsOf
 from promptsim.families.options import MineOptions
+from promptsim.families.rows import wording_of
 from promptsim.families.spread import Spread, spread_of
 from promptsim.families.template import Template, extract
 from promptsim.records import Bools, Family, FamilySet, Incidence, Int32s, Lineage, Members, Wording
@@ -40,7 +41,7 @@ def grown(
     of_row: Int32s = family.astype(np.int32)[label]
 
     wide = spread_of(rows.prompt_no, label, len(kept), incidence)
-    before = np.bincount(first[previous.members.family] + previous.members.wording, minlength=int(first[-1]))
+    before = np.bincount(wording_of(previous), minlength=int(first[-1]))
     most = texts_read(len(kept), options)
     more = (prompts > before) & (before < most)
     templates, unread = _read_again(rows, label, more[kept], documents_of, most)

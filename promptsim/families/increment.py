@@ -1,8 +1,8 @@
 """The last run's families + what is new since → families now, for work in proportion to the new.
 
-    new prompts ─► known skeletons ─► members of known families ──────────────────────────────┐
-                          └─► no skeleton ─┐                                 (reworded: joined) ├─► FamilySet
-    earlier prompts that nothing explained ┴─► mined, as `mine` does ─► new families ─────────┘
+    new prompts ─► known skeletons ─► members of known families ───────────────────────┐
+                          └─► no skeleton ─┐                    (reworded: joined)     ├─► FamilySet
+    earlier prompts that nothing explained ┴─► mined, as `mine` does ─► new families ──┘
 
 What a known family is made from stays as it is. Earlier prompts without a skeleton are mined again beside the new ones,
 the newest first and at most so many: `cuts` says how many were passed over. A full run mines everything anew.

@@ -17,6 +17,7 @@ from hashlib import blake2b
 import numpy as np
 import numpy.typing as npt
 
+from promptsim.families.rows import wording_of
 from promptsim.records import Family, FamilySet, Int32s, Int64s, Lineage, Members, Skeleton, UInt64s
 
 GOES_ON = 0.5  # of the members of one side, or of the shingles of both, make a pair worth an id
@@ -82,9 +83,7 @@ def families_of(found: FamilySet) -> Generation:
 def wordings_of(found: FamilySet) -> Generation:
     """The wordings of a run, family after family."""
     ids = tuple(wording.wording_id for family in found.families for wording in family.wordings)
-    first = np.concatenate([[0], np.cumsum([len(f.wordings) for f in found.families], dtype=np.int64)])
-    group = (first[found.members.family] + found.members.wording).astype(np.int32)
-    return _generation(ids, found.members, group, found.skeletons, [s.wording_id for s in found.skeletons])
+    return _generation(ids, found.members, wording_of(found), found.skeletons, [s.wording_id for s in found.skeletons])
 
 
 def _generation(

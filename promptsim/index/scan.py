@@ -65,8 +65,6 @@ def scan(
         length += query[c] * query[c]
     scale = np.float32(1 / np.sqrt(width))
     for each in lists:
-        if each < 0:
-            continue
         low, high, distance = np.float32(np.inf), np.float32(-np.inf), np.float32(0)
         for c in range(width):
             left[c] = query[c] - centroids[each, c]
