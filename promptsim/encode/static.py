@@ -190,7 +190,8 @@ class StaticEncoder:
         if len(some):
             size = np.linalg.norm(foreign[some], axis=1, keepdims=True)
             share = masses[some] / np.linalg.norm(masses[some], axis=1, keepdims=True)
-            out[some] += foreign[some] + np.float32(self.model.gamma) * size * (share @ self._anchors)
+            # row by row: a product of many rows at once is summed in another order than one row alone
+            out[some] += foreign[some] + np.float32(self.model.gamma) * size * (share[:, None] @ self._anchors)[:, 0]
         norms = np.sqrt(np.einsum("ij,ij->i", out, out))
         out *= np.divide(1, norms, out=np.zeros_like(norms), where=norms > 0)[:, None]
 
