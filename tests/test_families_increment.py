@@ -96,14 +96,14 @@ def test_the_families_are_those_of_a_run_over_all() -> None:
     assert {f.template for f in now.families} == {f.template for f in whole.families}
 
 
-def test_a_known_text_from_a_second_account_becomes_a_family_of_copies() -> None:
+def test_a_known_text_from_a_third_account_becomes_a_family_of_copies() -> None:
     lone = 45
     senders: list[list[int]] = [[i] for i in range(len(KNOWN) + 1)]
-    senders[lone] = [lone, 999]
+    senders[lone] = [lone, 998, 999]
     old, now = extended(KNOWN, strangers(1, 11), senders)
     assert lone not in families_of(old)
     copies = [family for family in now.families if family.kind == "exact"]
-    assert [(f.template, f.event_count, f.account_count) for f in copies] == [(KNOWN[lone], 2, 2)]
+    assert [(f.template, f.event_count, f.account_count) for f in copies] == [(KNOWN[lone], 3, 3)]
 
 
 def test_without_news_nothing_is_found_anew() -> None:

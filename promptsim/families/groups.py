@@ -53,7 +53,7 @@ def group(everyone: Everyone, incidence: Incidence, options: MineOptions) -> tup
     near, skipped = near_duplicates(corpus, left, options)
     alone = np.setdiff1d(np.flatnonzero(label < 0), row[left[near >= 0]])
     plain = _commonplace(labelled.prompt_no, label, cores.tokens[used], incidence, options)
-    inside = _copies(labelled, np.flatnonzero(plain[label]), incidence, options.copied_accounts)
+    inside = _copies(labelled, np.flatnonzero(plain[label]), incidence, options.exact_accounts)
     label[inside] = -1
     used = used[np.unique(label[label >= 0])]  # a family of copies alone is none any more
     label, n = compact(label)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RULES = "3"  # of mining: families found by other rules are not extended but mined anew
+RULES = "4"  # of mining: families found by other rules are not extended but mined anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +68,8 @@ class MineOptions:
     near: float = 0.7  # share of the tokens of two prompts that stand in the same order
     max_near: int = 4_000  # tokens of a prompt that is compared
     # --- exact copies
-    exact_accounts: int = 2  # accounts that sent one text which is in no other family
-    copied_accounts: int = 3  # … and that sent one text of a family so commonplace …
-    swallows: float = 0.7  # … (six fixed tokens): what they have in common is that text
+    exact_accounts: int = 3  # accounts that sent one text which is in no other family …
+    swallows: float = 0.7  # … or only in one so commonplace (six fixed tokens): what they have in common is that text
     # --- commonplace
     commonplace: float = 0.5  # from here a fixed text joins no other wording
     # --- a run over what is new
