@@ -260,7 +260,7 @@ def test_a_phrase_strewn_over_payloads_is_no_family() -> None:
     """It stands in a few prompts of each template and in some of strangers: theirs are not one family for it."""
     rng = random.Random(11)
     phrase = "by the old harbour this morning"
-    with_it = [f"{payload(rng, 9)} {phrase} {payload(rng, 9)}" for _ in range(24)]
+    with_it = [f"{payload(rng, 9)}\n{phrase} {payload(rng, 9)}" for _ in range(24)]
     prompts = [template.format(text) for template in (SUMMARY, REVIEW, OTHER) for text in with_it[:4]]
     prompts += [text for i, template in enumerate((SUMMARY, REVIEW, OTHER)) for text in filled(template, 50, i)]
     prompts += with_it[4:14] + strangers(40, 3)
@@ -268,6 +268,21 @@ def test_a_phrase_strewn_over_payloads_is_no_family() -> None:
     assert label[:12] == [label[at] for at in (12, 62, 112) for _ in range(4)]
     assert -1 not in label[:162]
     assert set(label[162:]) == {-1}
+
+
+@pytest.mark.parametrize(
+    ("words", "around", "families"),
+    [(12, "{} {} {}", 0), (12, "{}\n{} {}", 1), (12, "{} {}\n{}", 1), (20, "{} {} {}", 1)],
+    ids=["within a line", "at its start", "at its end", "long"],
+)
+def test_what_is_said_within_lines_is_a_turn_of_phrase_unless_it_is_long(
+    words: int, around: str, families: int
+) -> None:
+    rng = random.Random(12)
+    said = payload(rng, words)
+    prompts = [around.format(payload(rng, 15), said, payload(rng, 15)) for _ in range(20)] + strangers(30, 5)
+    found = mined(prompts)
+    assert [family.prompt_count for family in found.families] == [20] * families
 
 
 def test_documents_under_two_instructions_and_bare_are_payload() -> None:

@@ -180,10 +180,11 @@ def test_the_cap_on_classes_keeps_meetings_within_the_budget(held: list[int], mo
 
 # ------------------------------------------------------------------ evidence
 def test_a_short_fixed_text_must_recur_often_to_stand() -> None:
-    prompts = np.array([5, 10, 30, 1000])
+    prompts, edged = np.array([5, 10, 30, 1000]), np.ones(4, np.bool_)
     for among in (10**6, 10**8):
-        assert least_weight(prompts, among, MineOptions()).tolist() == pytest.approx([8.0, 5.0, 3.0, 2.5])
-    assert least_weight(prompts, 10**3, MineOptions()).tolist() == pytest.approx([4.0, 2.5, 2.5, 2.5])
+        assert least_weight(prompts, edged, among, MineOptions()).tolist() == pytest.approx([8.0, 5.0, 3.0, 2.5])
+    assert least_weight(prompts, edged, 10**3, MineOptions()).tolist() == pytest.approx([4.0, 2.5, 2.5, 2.5])
+    assert least_weight(prompts, ~edged, 10**6, MineOptions()).tolist() == [16.0] * 4
 
 
 def test_commonplace_is_what_is_short_and_sent_a_little_by_everyone() -> None:

@@ -23,7 +23,7 @@ from promptsim.families.payload import is_payload
 from promptsim.families.postings import Postings, assign, build
 from promptsim.families.repair import repair
 from promptsim.families.shingles import PLAIN, Repeats, drop, repeats
-from promptsim.families.skeletons import class_weights, closures, match
+from promptsim.families.skeletons import class_weights, closures, edged, match
 from promptsim.families.support import distinct_residuals
 from promptsim.records import Bools, Floats, Int32s
 
@@ -104,7 +104,8 @@ def kept(narrowed: Repeats, grouped: Classes, keep: Bools, options: MineOptions)
 def without_chance(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> Classes:
     """The classes heavy enough for their prompts: a phrase of five words in five of a million prompts is chance."""
     weight = class_weights(corpus, narrowed, grouped, options)
-    return kept(narrowed, grouped, weight >= least_weight(grouped.prompts(), len(corpus), options), options)
+    part = np.ones(len(grouped), np.bool_)  # of something larger, which may stand at an edge
+    return kept(narrowed, grouped, weight >= least_weight(grouped.prompts(), part, len(corpus), options), options)
 
 
 def without_payload(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> Classes:
@@ -125,14 +126,6 @@ def bulk(corpus: Corpus, grouped: Classes, options: MineOptions) -> Floats:
     total = np.bincount(grouped.held, weights=length, minlength=len(grouped))
     share: Floats = ((grouped.size + options.shingle - 1) * grouped.prompts() / np.maximum(total, 1)).astype(np.float32)
     return share
-
-
-def edged(narrowed: Repeats, grouped: Classes) -> Bools:
-    """Which classes have a shingle that is anchored at a line's start or end."""
-    at_edge = (narrowed.kinds != PLAIN) & (grouped.of_shingle >= 0)
-    marked = np.zeros(len(grouped), np.bool_)
-    marked[grouped.of_shingle[at_edge]] = True
-    return marked
 
 
 def first_labels(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> tuple[Int32s, int]:
@@ -160,11 +153,19 @@ def settle(
         )
         label = found_in.best
         members = np.bincount(label[label >= 0], minlength=n)
-        least = least_weight(members, len(corpus), options)
-        stands = (members >= options.support) & (fixed.tokens >= least)
+        at_edge = _at_edge(fixed, found)
+        stands = (members >= options.support) & (fixed.tokens >= least_weight(members, at_edge, len(corpus), options))
         label = np.where(np.append(stands, False)[label], label, np.int32(-1)).astype(np.int32)  # -1 is the last
     label, repaired = repair(corpus, fixed, found_in, label, stands, options)
     return Discovery(fixed, postings, label, repaired, stands, cut_classes)
+
+
+def _at_edge(fixed: Cores, found: Repeats) -> Bools:
+    """Which skeletons stand at a line's start or end, in part."""
+    anchored = np.isin(fixed.hashes, found.hashes[found.kinds != PLAIN])
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(anchored)])
+    result: Bools = np.diff(before[fixed.of]) > 0
+    return result
 
 
 def compact(label: Int32s) -> tuple[Int32s, int]:

@@ -48,17 +48,21 @@ def chance_scale(among: int, options: MineOptions) -> float:
     return float(min(np.log(max(among, 2)) / np.log(options.reference), 1.0))
 
 
-def least_weight(prompts: Int64s, among: int, options: MineOptions) -> Floats:
-    """Fixed tokens that a skeleton of so many prompts needs to stand: a short one must recur often."""
+def least_weight(prompts: Int64s, edged: Bools, among: int, options: MineOptions) -> Floats:
+    """Fixed tokens that a skeleton of so many prompts needs to stand: a short one must recur often.
+
+    One that is not `edged` stands within lines, in different texts: so do quotations and what everybody says.
+    """
     scale = chance_scale(among, options)
     least = scale * (options.chance + options.evidence / np.maximum(prompts, 1))
-    result: Floats = np.maximum(options.lightest, least).astype(np.float32)
+    lightest = np.where(edged, options.lightest, options.phrase)
+    result: Floats = np.maximum(lightest, least).astype(np.float32)
     return result
 
 
 def _enough(found: Closures, prompts: Int64s, among: int, options: MineOptions) -> Bools:
     """Which closures so many prompts would be enough for."""
-    enough: Bools = (found.weight >= least_weight(prompts, among, options)) & (prompts >= options.support)
+    enough: Bools = (found.weight >= least_weight(prompts, found.edged, among, options)) & (prompts >= options.support)
     return enough
 
 

@@ -27,6 +27,7 @@ class MineOptions:
     added: float = 20.0  # fixed tokens × members that a child must add to its parent
     chance: float = 2.0  # fixed tokens that recur by chance
     reference: float = 1e6  # prompts of which the two are true; among fewer, less recurs by chance
+    phrase: float = 16.0  # fixed tokens below which what stands at no line's start or end is a turn of phrase
     lightest: float = 2.5  # fixed tokens below which nothing is claimed: two words and a colon are something
     twin: float = 1.0  # fixed tokens, or a quarter of the parent's, by which a child must differ from it at all
     extra: float = 5.0  # fixed tokens that a child must add: less is the first words of a payload …

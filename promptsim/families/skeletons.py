@@ -15,8 +15,8 @@ from promptsim.families.atoms import Classes
 from promptsim.families.corpus import Corpus
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import pairs
-from promptsim.families.shingles import Repeats, distinct_weight
-from promptsim.records import Floats, Int32s, Int64s
+from promptsim.families.shingles import PLAIN, Repeats, distinct_weight
+from promptsim.records import Bools, Floats, Int32s, Int64s
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Closures:
     prompts: Int64s
     varied: Floats  # distinct surroundings of the seed for each of its prompts
     bulk: Floats  # share of each in the tokens of its prompts, about
+    edged: Bools  # which stand at a line's start or end, in part
     cut: int
 
 
@@ -132,6 +133,13 @@ def class_weights(corpus: Corpus, repeats: Repeats, classes: Classes, options: M
     return weights(corpus, repeats, classes, example, own, np.arange(len(classes) + 1), options)
 
 
+def edged(repeats: Repeats, classes: Classes) -> Bools:
+    """Which classes have a shingle that is anchored at a line's start or end."""
+    marked = np.zeros(len(classes), np.bool_)
+    marked[classes.of_shingle[(repeats.kinds != PLAIN) & (classes.of_shingle >= 0)]] = True
+    return marked
+
+
 def closures(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOptions) -> Closures:
     """The closure of every class, weighed in one of its prompts."""
     met = pairs(classes, options.max_pairs)
@@ -155,4 +163,5 @@ def closures(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOp
     shingles = np.add.reduceat(classes.size[part], of[:-1]) if len(part) else np.zeros(0, np.int64)
     bulk = ((shingles + options.shingle - 1) * prompts / np.maximum(tokens, 1)).astype(np.float32)
     varied = (classes.distinct / np.maximum(classes.prompts(), 1)).astype(np.float32)
-    return Closures(own, part, of, weight, prompts, varied, bulk, met.cut)
+    at_edge = np.logical_or.reduceat(edged(repeats, classes)[part], of[:-1]) if len(part) else np.zeros(0, np.bool_)
+    return Closures(own, part, of, weight, prompts, varied, bulk, at_edge, met.cut)
