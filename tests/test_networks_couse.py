@@ -13,7 +13,7 @@ from promptsim.networks.couse import ChanceOfBoth, Ties, benjamini_hochberg, may
 from promptsim.networks.options import NetworkOptions
 from promptsim.networks.parties import group_parties
 from promptsim.networks.rehearsal import Rehearsal
-from promptsim.networks.usage import measure_usage
+from promptsim.networks.usage import measure_usage, sendings_of
 
 
 def test_the_model_reproduces_every_degree_and_size() -> None:
@@ -88,7 +88,7 @@ def test_a_group_of_which_one_text_is_left_ties_nobody() -> None:
         traffic.put(np.full(4, number), np.full(4, wide), traffic.unique(4), traffic.around_the_clock(4))
     families, members, activity = traffic.build()
     options = NetworkOptions()
-    usage = measure_usage(families, members, activity, group_parties(activity, options))
+    usage = measure_usage(families, members, sendings_of(activity), group_parties(activity, options))
     one = np.array([1.0])
     tie = Ties(np.array([0]), np.array([1]), np.array([3]), one, one, np.array([0.3]), 1, 0)
     assert find_communities(usage, tie, options, 0) == []

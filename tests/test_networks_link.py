@@ -17,7 +17,7 @@ from promptsim.networks.rehearsal import NONE, Rehearsal, add_benign
 from promptsim.networks.sharding import measure_sharding
 from promptsim.networks.solo import Observer
 from promptsim.networks.units import split_wordings
-from promptsim.networks.usage import measure_usage
+from promptsim.networks.usage import measure_usage, sendings_of
 from promptsim.records import Activity, Family, Members, NetworkSet
 
 
@@ -307,7 +307,7 @@ def test_accounts_that_act_together_are_no_measure_of_people() -> None:
         families, members, activity = traffic.build()
         options = NetworkOptions()
         units, parties = split_wordings(families, members), group_parties(activity, options)
-        usage = measure_usage(units.texts, units.members, activity, parties)
+        usage = measure_usage(units.texts, units.members, sendings_of(activity), parties)
         sharding = measure_sharding(usage, len(units.texts))
         observer = Observer(units, usage, sharding, explain(units.texts, usage, sharding, options), options)
         acting = np.zeros(parties.count, bool)

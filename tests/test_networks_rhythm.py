@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from promptsim.networks import succession
 from promptsim.networks.habit import measure_habit
 from promptsim.networks.options import DAY, HOUR
 from promptsim.networks.rhythm import Excess, People, assess_schedule, measure_hours
@@ -80,3 +83,21 @@ def test_a_few_plain_cases_count_for_more_than_as_many_narrow_ones() -> None:
     narrow = assess_schedule(PEOPLE, np.full(6, 25), np.array([10, 10, 10, 18, 18, 18]))
     assert plain.count == narrow.count == 3
     assert plain.p_value < 1e-4 < 1e-3 < narrow.p_value
+
+
+@given(st.lists(st.tuples(st.integers(0, 30), st.integers(0, 12)), min_size=6, max_size=40), st.integers(0, 99))
+@settings(max_examples=40, deadline=None)
+def test_the_chance_of_a_hand_over_is_that_of_shuffled_beginnings(uses: list[tuple[int, int]], seed: int) -> None:
+    """Against the definition: every shuffle counted by the same two functions as the use itself."""
+    first = np.array([start for start, _ in uses], np.int64) * DAY
+    last = first + np.array([length for _, length in uses], np.int64) * DAY
+    cuts = np.arange(int(first.min()) + DAY, int(last.max()) + 2 * DAY, 6 * HOUR)
+    observed = float(succession._strength(*succession._around(first, last, cuts)).max())
+    draws, room = np.random.default_rng(seed), int(last.max() - first.min()) - (last - first)
+    strong = 0
+    for _ in range(succession.SHUFFLES):
+        moved = first.min() + (draws.random(len(first)) * room).astype(np.int64)
+        around = succession._around(moved, moved + (last - first), cuts)
+        strong += bool(succession._strength(*around).max() >= observed)
+    chance = succession._chance(first, last, cuts, observed, seed)
+    assert chance == (1 + strong) / (1 + succession.SHUFFLES)

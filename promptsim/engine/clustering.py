@@ -13,6 +13,7 @@ import gc
 import threading
 import time
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
@@ -27,6 +28,7 @@ from promptsim.families.options import RULES
 from promptsim.networks.changes import network_changes
 from promptsim.networks.link import link
 from promptsim.networks.options import NetworkOptions
+from promptsim.networks.usage import sendings_of
 from promptsim.progress import Progress
 from promptsim.records import FamilySet, Incidence, Mining, NetworkSet, Run
 from promptsim.store.runs import LEASE_SECONDS
@@ -86,11 +88,16 @@ def run_clustering(
                 previous, networks_before = store.family_set(), store.networks()
             last = store.mining()
             whole = full or not can_be_extended(last, covered)
-            with clock.timed("finding families" if whole else "finding what is new"):
-                found = _found(store, encoder, incidence, previous, None if whole else last.covered, progress)
+            with ThreadPoolExecutor(1) as beside:
+                ordered = beside.submit(sendings_of, activity)  # knows nothing of families
+                with clock.timed("finding families" if whole else "finding what is new"):
+                    found = _found(store, encoder, incidence, previous, None if whole else last.covered, progress)
+                sendings = ordered.result()
             with clock.stage("linking accounts", progress):
-                options = NetworkOptions(public_templates=public)
-                linked = link(found.families, found.members, activity, options=options, previous=networks_before)
+                linked = link(
+                    found.families, found.members, activity, options=NetworkOptions(public_templates=public),
+                    previous=networks_before, sendings=sendings,
+                )  # fmt: skip
         started = time.perf_counter()
         counts = _counts(found, linked, covered, len(activity.accounts))
         finished = replace(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from promptsim.networks.reference import Prior, Reference, fit_reference
 from promptsim.records import Int64s
@@ -93,4 +93,4 @@ def more_even(scatter: Scatter, reference: Reference) -> float:
         return 1.0
     freedom = scatter.parties - 1
     ordinary = 1 + scatter.room * np.exp(reference.quantiles())
-    return float(np.mean(stats.chi2.cdf(freedom * (scatter.observed + scatter.step) / ordinary, freedom)))
+    return float(np.mean(special.chdtr(freedom, freedom * (scatter.observed + scatter.step) / ordinary)))

@@ -33,7 +33,7 @@ from promptsim.networks.sharding import Sharding, measure_sharding
 from promptsim.networks.solo import Observer, SoloClaim
 from promptsim.networks.succession import find_succession
 from promptsim.networks.units import Units, split_wordings
-from promptsim.networks.usage import Usage, measure_usage
+from promptsim.networks.usage import Sendings, Usage, measure_usage, sendings_of
 from promptsim.records import Activity, Bools, Evidence, Family, Int64s, Members, Network, NetworkSet
 
 
@@ -64,12 +64,15 @@ def link(
     options: NetworkOptions | None = None,
     seed: int = 0,
     previous: Sequence[Network] = (),
+    sendings: Sendings | None = None,
 ) -> NetworkSet:
-    """Find networks. `previous` are those of the run before: a network that goes on keeps its id."""
+    """Find networks. `previous` are those of the run before: a network that goes on keeps its id. `sendings` are those
+    of the activity, if somebody has put them in order already.
+    """
     options = options or NetworkOptions()
     units = split_wordings(families, members)
     parties = group_parties(activity, options)
-    usage = measure_usage(units.texts, units.members, activity, parties)
+    usage = measure_usage(units.texts, units.members, sendings or sendings_of(activity), parties)
     sharding = measure_sharding(usage, len(units.texts))
     benign = explain(units.texts, usage, sharding, options)
     eligible = eligible_families(usage.family_parties, benign.excluded, options)

@@ -8,12 +8,15 @@ while they are few.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 Doubles = npt.NDArray[np.float64]
+
+QUANTILES = 99
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +43,20 @@ class Reference:
 
     def below(self, value: float, error: float = 0.0) -> float:
         """Chance of a figure as low as this, in a family like the reference, with this standard error."""
-        return float(stats.t.cdf((value - self.centre) / np.hypot(self.spread, error), self.freedom))
+        return float(special.stdtr(self.freedom, (value - self.centre) / np.hypot(self.spread, error)))
 
-    def quantiles(self, count: int = 99) -> Doubles:
+    def quantiles(self) -> Doubles:
         """Equally likely values of the figure, to average a test over."""
-        levels = (np.arange(count) + 0.5) / count
-        result: Doubles = self.centre + self.spread * stats.t.ppf(levels, self.freedom)
+        result: Doubles = self.centre + self.spread * _equally_likely(self.freedom)
         return result
+
+
+@lru_cache(maxsize=64)
+def _equally_likely(freedom: float) -> Doubles:
+    """Values of a t distribution: asked of a reference for every family."""
+    levels = (np.arange(QUANTILES) + 0.5) / QUANTILES
+    result: Doubles = special.stdtrit(freedom, levels)
+    return result
 
 
 def fit_reference(values: npt.ArrayLike, errors: npt.ArrayLike, prior: Prior) -> Reference:

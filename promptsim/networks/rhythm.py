@@ -14,7 +14,7 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special, stats
 
 from promptsim.networks.options import DAY
 from promptsim.networks.reference import Prior, fit_reference
@@ -161,7 +161,8 @@ def assess_schedule(people: People, uses: Int64s, sitting: Int64s) -> Schedule:
         scheduled, chance = scheduled_parties(people.alpha, people.beta, uses, sitting, excess.level)
         seen, expected = int(scheduled.sum()), float(excess.rate * chance.sum())
         shape = 1 / excess.dispersion
-        tails.append(stats.nbinom.sf(seen - 1, shape, shape / (shape + max(expected, 1e-9))) if seen else 1.0)
+        mean = max(expected, 1e-9)
+        tails.append(special.betainc(seen, shape, mean / (shape + mean)) if seen else 1.0)
         told = told or (scheduled, seen, expected)
     scheduled, seen, expected = told or (np.zeros(len(uses), bool), 0, 0.0)
     share = float(sitting.sum() / max(uses.sum(), 1))

@@ -1,7 +1,10 @@
 """Families, members, activity and parties → `Usage`: who used which family when, as flat arrays.
 
-Second step of `link`. An event counts for the main family of its prompt alone, so that two families that claim the
-same prompts are not tied by it. A retry (the same account sends the same prompt again within ten minutes) is one use.
+    activity ─► sendings: by account, without retries ─► joined with the main family of each prompt ─► Usage
+
+Second step of `link`; the sendings know nothing of families, and can be put in order while those are sought. An event
+counts for the main family of its prompt alone, so that two families that claim the same prompts are not tied by it. A
+retry (the same account sends the same prompt again within ten minutes) is one use.
 """
 
 from __future__ import annotations
@@ -22,11 +25,28 @@ SESSION_GAP = HOUR // 2
 
 
 @dataclass(frozen=True, slots=True)
+class Sendings:
+    """What each account sent, by account, then time, without retries; first, last and number of events by account.
+
+    `in_session` says whether the account sent something else within half an hour.
+    """
+
+    account: Int32s
+    prompt: Int64s
+    time: Int64s
+    in_session: Bools
+    events: Int64s
+    first: Int64s
+    last: Int64s
+    retries: int
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """One row for each use of a family that at least two accounts use, sorted by family, party, account and time.
 
-    `starts[f]:starts[f + 1]` are the rows of family f. `in_session` says whether the account sent something else
-    within half an hour; `account_events`, `account_first` and `account_last` are of all that an account sent.
+    `starts[f]:starts[f + 1]` are the rows of family f. `in_session` is as in `Sendings`; `account_events`,
+    `account_first` and `account_last` are of all that an account sent.
     """
 
     family: Int32s
@@ -73,22 +93,29 @@ class Usage:
         return slice(int(self.starts[family]), int(self.starts[family + 1]))
 
 
-def measure_usage(families: Sequence[Family], members: Members, activity: Activity, parties: Parties) -> Usage:
-    """Join events with the main family of their prompt and drop the rest."""
-    account, prompt, time, retries = _by_account(activity)
-    in_session = _in_session(account, time)
+def sendings_of(activity: Activity) -> Sendings:
+    """All events by account, then time, without retries."""
+    order = order_by(activity.account_no, activity.time, activity.prompt_no)
+    account, prompt, time = activity.account_no[order], activity.prompt_no[order], activity.time[order]
+    again = np.zeros(len(account), bool)
+    again[1:] = (account[1:] == account[:-1]) & (prompt[1:] == prompt[:-1]) & (time[1:] - time[:-1] <= RETRY_WITHIN)
+    account, prompt, time = account[~again], prompt[~again], time[~again]
     count = len(activity.accounts)
     events = np.bincount(account, minlength=count).astype(np.int64)
     ends = np.cumsum(events)
     first, last = np.zeros(count, np.int64), np.zeros(count, np.int64)
     seen = events > 0
     first[seen], last[seen] = time[(ends - events)[seen]], time[ends[seen] - 1]
+    return Sendings(account, prompt, time, _in_session(account, time), events, first, last, int(again.sum()))
 
-    row = _main_rows(members, prompt)
-    shared = _shared_families(families, members, row, account)
+
+def measure_usage(families: Sequence[Family], members: Members, sendings: Sendings, parties: Parties) -> Usage:
+    """Join sendings with the main family of their prompt and drop the rest."""
+    row = _main_rows(members, sendings.prompt)
+    shared = _shared_families(families, members, row, sendings.account)
     keep = np.flatnonzero(row >= 0)
     keep = keep[shared[members.family[row[keep]]]]
-    row, account, time, in_session = row[keep], account[keep], time[keep], in_session[keep]
+    row, account = row[keep], sendings.account[keep]
     family, party = members.family[row], parties.of[account]
     order = order_of(family * np.int64(parties.count) + party)  # account and time are in order
     row, family, party = row[order], family[order], party[order]
@@ -100,30 +127,21 @@ def measure_usage(families: Sequence[Family], members: Members, activity: Activi
         family=family.astype(np.int32),
         party=party.astype(np.int32),
         account=account[order].astype(np.int32),
-        time=time[order],
+        time=sendings.time[keep][order],
         filling=members.filling[row],
         place=place,
-        in_session=in_session[order],
+        in_session=sendings.in_session[keep][order],
         starts=starts,
         pair_family=family[fresh].astype(np.int32),
         pair_party=party[fresh].astype(np.int32),
         pair_uses=np.diff(np.flatnonzero(np.append(fresh, True))).astype(np.int64),
         family_parties=np.bincount(family[fresh], minlength=len(families)).astype(np.int64),
         party_count=parties.count,
-        account_events=events,
-        account_first=first,
-        account_last=last,
-        retries=retries,
+        account_events=sendings.events,
+        account_first=sendings.first,
+        account_last=sendings.last,
+        retries=sendings.retries,
     )
-
-
-def _by_account(activity: Activity) -> tuple[Int32s, Int64s, Int64s, int]:
-    """All events by account, then time, without retries; also how many retries there were."""
-    order = order_by(activity.account_no, activity.time, activity.prompt_no)
-    account, prompt, time = activity.account_no[order], activity.prompt_no[order], activity.time[order]
-    again = np.zeros(len(account), bool)
-    again[1:] = (account[1:] == account[:-1]) & (prompt[1:] == prompt[:-1]) & (time[1:] - time[:-1] <= RETRY_WITHIN)
-    return account[~again], prompt[~again], time[~again], int(again.sum())
 
 
 def _in_session(account: Int32s, time: Int64s) -> Bools:
