@@ -126,7 +126,7 @@ def _mined_again(
     np.maximum.at(newest, earlier.family, earlier.prompt_no)
     number = np.concatenate([single, earlier.prompt_no[loose]])
     age = np.concatenate([single, newest[earlier.family[loose]]])
-    room = max(options.recalled, 2 * int((fresh.label < 0).sum()))
+    room = max(options.recalled, int((fresh.label < 0).sum()))
     if len(number) > room:
         number = number[age >= np.sort(age)[-room]]
     chosen: Int64s = np.union1d(number, copied)

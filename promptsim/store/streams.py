@@ -57,15 +57,17 @@ class Streams(Core):
         with self.snapshot() as connection:
             events = self._event_count(connection)
         account, prompt = self.columns.account(events), self.columns.prompt(events)
-        pair = (prompt.astype(np.int64) << 32) | account
+        width = np.int64(account.max(initial=0) + 1)  # no wider than it must be: short keys are sorted faster
+        pair = np.where(account >= 0, prompt * width + account, -1)
         order = order_of(pair)
-        order = order[account[order] >= 0]
-        pair, time = pair[order], self.columns.time(events)[order]
+        pair = pair[order]
+        erased = int(np.searchsorted(pair, 0))
+        pair, time = pair[erased:], self.columns.time(events)[order[erased:]]
         starts = np.flatnonzero(np.concatenate([[True], pair[1:] != pair[:-1]])) if len(pair) else np.zeros(0, np.int64)
-        keys = pair[starts]
+        number, sender = np.divmod(pair[starts], width)
         return Incidence(
-            prompt_no=keys >> 32,
-            account_no=(keys & 0xFFFFFFFF).astype(np.int32),
+            prompt_no=number,
+            account_no=sender.astype(np.int32),
             events=np.diff(np.append(starts, len(pair))).astype(np.int32),
             first_seen=np.minimum.reduceat(time, starts) if len(starts) else time,
             last_seen=np.maximum.reduceat(time, starts) if len(starts) else time,
