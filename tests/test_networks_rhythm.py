@@ -2,16 +2,42 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, cast
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptsim.networks import succession
+from promptsim.networks.figures import Figures, figures_of
 from promptsim.networks.habit import measure_habit
 from promptsim.networks.options import DAY, HOUR
 from promptsim.networks.rhythm import Excess, People, assess_schedule, measure_hours
 from promptsim.networks.succession import find_succession
+
+if TYPE_CHECKING:
+    from promptsim.networks.usage import Usage
+    from promptsim.records import Bools, Int32s, Int64s
+
+
+@dataclass(frozen=True)
+class Rows:
+    """What `figures_of` reads of a usage."""
+
+    party: Int32s
+    account: Int32s
+    time: Int64s
+    in_session: Bools
+    account_events: Int64s
+
+
+def figures(party: Int32s, time: Int64s) -> Figures:
+    """Of parties of one account each."""
+    rows = Rows(party, party, time, np.zeros(len(time), np.bool_), np.bincount(party))
+    return figures_of(cast("Usage", rows), np.arange(len(time)))
+
 
 PEOPLE = People(alpha=8.0, beta=3.0, excesses=(Excess(0.05, 1.0, 0.2), Excess(0.005, 1.0, 0.2)), families=30)
 
@@ -39,15 +65,35 @@ def test_hours_of_the_day_are_told_from_all_hours() -> None:
     days = np.tile(np.arange(30), 20) * DAY
     nightly = days + (np.repeat(random.integers(0, 24, 20), 30) * HOUR)
     anytime = days + random.integers(0, DAY, 600)
-    assert measure_hours(party, nightly).concentration == pytest.approx(1.0)
-    assert measure_hours(party, nightly).explained(0.4)
-    assert abs(measure_hours(party, anytime).concentration) < 0.1
+    assert measure_hours(figures(party, nightly)).concentration == pytest.approx(1.0)
+    assert measure_hours(figures(party, nightly)).explained(0.4)
+    assert abs(measure_hours(figures(party, anytime)).concentration) < 0.1
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 2), st.integers(0, 9), st.booleans()), min_size=1))
+@settings(max_examples=60, deadline=None)
+def test_figures_are_those_of_each_party_by_definition(uses: list[tuple[int, int, int, bool]]) -> None:
+    """Whatever the order of the rows, and with several accounts a party (account 3·party + 0, 1, 2)."""
+    party, at, hour, sitting = (np.array(column) for column in zip(*uses, strict=True))
+    account, time, events = 3 * party + at, hour * 5 * HOUR, np.arange(18) + 100
+    rows = Rows(party.astype(np.int32), account.astype(np.int32), time, sitting, events)
+    found = figures_of(cast("Usage", rows), np.arange(len(uses)))
+    assert found.party.tolist() == sorted(set(party.tolist()))
+    for i, one in enumerate(found.party.tolist()):
+        mine = party == one
+        phase, gaps = 2 * np.pi * (time[mine] % DAY) / DAY, np.diff(np.sort(time[mine])) / DAY
+        assert found.uses[i] == mine.sum()
+        assert found.sitting[i] == sitting[mine].sum()
+        assert found.total[i] == events[np.unique(account[mine])].sum()
+        assert found.daily[i] == pytest.approx(np.cos(phase).sum() ** 2 + np.sin(phase).sum() ** 2)
+        spread = gaps.std() / max(gaps.mean(), 1e-9) if len(gaps) else 0.0
+        assert found.gaps[i] == pytest.approx(spread, abs=1e-6)
 
 
 def test_a_timer_is_an_explanation() -> None:
     party = np.repeat(np.arange(10), 100).astype(np.int32)
     hourly = np.tile(np.arange(100) * HOUR, 10)
-    assert measure_hours(party, hourly).explained(0.4)
+    assert measure_hours(figures(party, hourly)).explained(0.4)
 
 
 def test_people_keep_to_their_place_and_a_programme_does_not() -> None:

@@ -27,11 +27,12 @@ from promptsim.networks.evenness import (
     share_scatter,
     volume_scatter,
 )
+from promptsim.networks.figures import Figures, figures_of
 from promptsim.networks.habit import HABIT_PRIOR, Habit, measure_habit
 from promptsim.networks.reference import Prior, Reference, fit_reference
 from promptsim.networks.rhythm import HOURS_PRIOR, Hours, People, Schedule, assess_schedule, measure_hours
 from promptsim.networks.usage import REGULAR, Usage
-from promptsim.records import Int32s, Int64s
+from promptsim.records import Int64s
 
 Doubles = npt.NDArray[np.float64]
 
@@ -49,14 +50,9 @@ Way = Literal["schedule", "instruction", "allotment"]
 
 @dataclass(frozen=True, slots=True)
 class Conduct:
-    """Figures of the parties behind some rows; the arrays by party are in the order of `party`, the others by row."""
+    """What the figures of the parties behind some rows come to."""
 
-    party: Int64s
-    uses: Int64s
-    sitting: Int64s
-    total: Int64s
-    row_party: Int32s
-    row_time: Int64s
+    figures: Figures
     volume: Scatter
     share: Scatter
     level: float  # logit of the share that the text has in what its regular parties send
@@ -120,40 +116,37 @@ def observe(usage: Usage, rows: Int64s, long_text: bool, with_wording: bool = Fa
 
     `with_wording`: the rows are wordings of one family, and who mixes them tells something too.
     """
-    row_party, account = usage.party[rows], usage.account[rows]
-    party, at, uses = np.unique(row_party, return_inverse=True, return_counts=True)
-    sitting = np.bincount(at, weights=usage.in_session[rows], minlength=len(party)).astype(np.int64)
-    accounts, first = np.unique(account, return_index=True)
-    total = np.bincount(at[first], weights=usage.account_events[accounts], minlength=len(party)).astype(np.int64)
-    level, level_error = _level(uses, total)
+    figures = figures_of(usage, rows)
+    level, level_error = _level(figures)
     place = usage.place[rows].astype(np.int32) if usage.place is not None and long_text else None
     return Conduct(
-        party=party.astype(np.int64),
-        uses=uses.astype(np.int64),
-        sitting=sitting,
-        total=total,
-        row_party=row_party,
-        row_time=usage.time[rows],
-        volume=volume_scatter(uses.astype(np.int64)),
-        share=share_scatter(uses.astype(np.int64), total),
+        figures=figures,
+        volume=volume_scatter(figures.uses),
+        share=share_scatter(figures.uses, figures.total),
         level=level,
         level_error=level_error,
         long_text=long_text,
-        hours=measure_hours(row_party, usage.time[rows]),
-        place=UNKNOWN if place is None else measure_habit(row_party, place),
-        wording=measure_habit(row_party, usage.family[rows]) if long_text and with_wording else UNKNOWN,
+        hours=measure_hours(figures),
+        place=UNKNOWN if place is None else measure_habit(usage.party[rows], place),
+        wording=measure_habit(usage.party[rows], usage.family[rows]) if long_text and with_wording else UNKNOWN,
     )
+
+
+def level_of(usage: Usage, rows: Int64s) -> float:
+    """`Conduct.level` of these rows by itself."""
+    return _level(figures_of(usage, rows))[0]
 
 
 def without_shares(conduct: Conduct) -> Conduct:
     """The same where shares say nothing: as if the parties sent nothing else."""
-    return replace(conduct, total=conduct.uses, share=share_scatter(conduct.uses, conduct.uses))
+    alone = replace(conduct.figures, total=conduct.figures.uses)
+    return replace(conduct, figures=alone, share=share_scatter(alone.uses, alone.total))
 
 
-def _level(uses: Int64s, total: Int64s) -> tuple[float, float]:
+def _level(figures: Figures) -> tuple[float, float]:
     """Logit of the mean share among regular parties, with its standard error."""
-    shares = uses / np.maximum(total, 1)
-    regular = uses >= REGULAR
+    shares = figures.uses / np.maximum(figures.total, 1)
+    regular = figures.uses >= REGULAR
     shares = shares[regular] if regular.any() else shares
     mean = float(np.clip(np.mean(shares), 0.001, 0.999))
     error = float(np.std(shares) / np.sqrt(len(shares)) / (mean * (1 - mean))) if len(shares) >= 3 else 1.0
@@ -199,12 +192,12 @@ def judge(conduct: Conduct, background: Background, *, against_programmes: bool 
     people have to be ruled out (`against_programmes` False), and evenness of volume does that by itself (of share it
     does not: a team may all do the same job).
     """
-    schedule = assess_schedule(background.people, conduct.uses, conduct.sitting)
-    odds = _machine_odds(schedule, background.people, conduct.uses, conduct.sitting)
+    figures = conduct.figures
+    schedule = assess_schedule(background.people, figures.uses, figures.sitting)
+    odds = _machine_odds(schedule, background.people, figures.uses, figures.sitting)
     chosen = odds > 1
-    mine = np.isin(conduct.row_party, conduct.party[chosen])
-    hours = measure_hours(conduct.row_party[mine], conduct.row_time[mine])
-    volume, share = volume_scatter(conduct.uses[chosen]), share_scatter(conduct.uses[chosen], conduct.total[chosen])
+    mine = figures.only(chosen)
+    hours, volume, share = measure_hours(mine), volume_scatter(mine.uses), share_scatter(mine.uses, mine.total)
     p_people = 1.0 if hours.explained(background.hours.centre) else schedule.p_value
     p_programmes = min(1.0, 2 * min(more_even(volume, background.volume), more_even(share, background.share)))
     p_habit = min(1.0, 2 * min(_habit_p(habit, background.habit) for habit in (conduct.place, conduct.wording)))
@@ -217,11 +210,11 @@ def judge(conduct: Conduct, background: Background, *, against_programmes: bool 
     }
     way = min(ways, key=lambda name: ways[name])
     if way != "schedule":
-        volume, share, chosen = conduct.volume, conduct.share, conduct.uses >= REGULAR
+        volume, share, chosen = conduct.volume, conduct.share, figures.uses >= REGULAR
     return Judgement(
         way=way,
-        parties=tuple(conduct.party[chosen].tolist()),
-        people=_people(conduct, odds) if way == "schedule" else frozenset(),
+        parties=tuple(figures.party[chosen].tolist()),
+        people=_people(figures, odds) if way == "schedule" else frozenset(),
         p_value=float(np.clip(len(ways) * ways[way], SHEER, 1.0)),
         p_people=p_people,
         p_programmes=p_programmes,
@@ -242,11 +235,11 @@ def _habit_p(habit: Habit, reference: Reference) -> float:
     return reference.below(habit.correlation, habit.error) if habit.tells else 1.0
 
 
-def _people(conduct: Conduct, odds: Doubles) -> frozenset[int]:
+def _people(figures: Figures, odds: Doubles) -> frozenset[int]:
     """Parties that behave as people do, if they are a population of their own, not the tail of the scheduled ones."""
     like = odds < PEOPLE_ODDS
-    regular = max(int((conduct.uses >= REGULAR).sum()), 1)
-    return frozenset(conduct.party[like].tolist()) if like.sum() >= PEOPLE_SHARE * regular else frozenset()
+    regular = max(int((figures.uses >= REGULAR).sum()), 1)
+    return frozenset(figures.party[like].tolist()) if like.sum() >= PEOPLE_SHARE * regular else frozenset()
 
 
 def _machine_odds(schedule: Schedule, people: People, uses: Int64s, sitting: Int64s) -> Doubles:

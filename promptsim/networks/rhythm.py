@@ -16,11 +16,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
 
-from promptsim.networks.options import DAY
+from promptsim.networks.figures import Figures
 from promptsim.networks.reference import Prior, fit_reference
 from promptsim.networks.usage import Usage
-from promptsim.order import order_by
-from promptsim.records import Bools, Int32s, Int64s
+from promptsim.records import Bools, Int64s
 
 Doubles = npt.NDArray[np.float64]
 
@@ -182,21 +181,11 @@ class Hours:
         return self.concentration > OWN_HOURS * people or self.gap_variation < TIMER
 
 
-def measure_hours(party: Int32s, time: Int64s) -> Hours:
+def measure_hours(figures: Figures) -> Hours:
     """Mean over parties of the squared resultant of the daily phase, less what chance adds; variation of gaps."""
-    order = order_by(party, time)
-    party, time = party[order], time[order]
-    _, at, uses = np.unique(party, return_inverse=True, return_counts=True)
-    phase = 2 * np.pi * (time % DAY) / DAY
-    squared = np.bincount(at, np.cos(phase)) ** 2 + np.bincount(at, np.sin(phase)) ** 2
-    known = uses >= LEAST_USES
+    known = figures.uses >= LEAST_USES
     if known.sum() < 3:
         return Hours(1.0, 0.0, int(known.sum()))
-    concentration = ((squared - uses)[known] / (uses * (uses - 1))[known]).mean()
-    same = at[1:] == at[:-1]
-    gap, owner = np.diff(time)[same] / DAY, at[1:][same]
-    count = np.maximum(np.bincount(owner, minlength=len(uses)), 1)
-    mean = np.bincount(owner, gap, minlength=len(uses)) / count
-    spread = np.bincount(owner, gap**2, minlength=len(uses)) / count - mean**2
-    variation = np.sqrt(np.maximum(spread, 0)) / np.maximum(mean, 1e-9)
-    return Hours(float(concentration), float(np.median(variation[known])), int(known.sum()))
+    uses = figures.uses[known]
+    concentration = ((figures.daily[known] - uses) / (uses * (uses - 1))).mean()
+    return Hours(float(concentration), float(np.median(figures.gaps[known])), int(known.sum()))

@@ -14,7 +14,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from promptsim.networks.benign import Benign
-from promptsim.networks.conduct import Background, Conduct, Judgement, fit_background, judge, observe, without_shares
+from promptsim.networks.conduct import (
+    Background,
+    Conduct,
+    Judgement,
+    fit_background,
+    judge,
+    level_of,
+    observe,
+    without_shares,
+)
 from promptsim.networks.options import NetworkOptions
 from promptsim.networks.rhythm import fit_people, measure_uses
 from promptsim.networks.sharding import Sharding, fewer_than_public
@@ -60,7 +69,7 @@ class Observer:
         whole = observe(self._usage, np.concatenate(parts), long_text, with_wording=several and one_family)
         if one_family or not several:
             return whole
-        return replace(whole, level=max(observe(self._usage, part, False).level for part in parts))
+        return replace(whole, level=max(level_of(self._usage, part) for part in parts))
 
     def background(self, tied: Bools, acting: Bools) -> Background:
         """From texts of many parties that are tied to no other, without the parties that act together already: they

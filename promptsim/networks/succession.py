@@ -20,6 +20,7 @@ from promptsim.records import Int64s
 LEAST_SIDE = 3  # parties that stop before and that start after a hand-over
 SPANNING = 0.05  # of the parties near it may go on through it
 NEAR = 4 * DAY
+STEP = 6 * HOUR  # between the moments that are asked about
 SHUFFLES = 199
 
 
@@ -46,8 +47,10 @@ class Succession:
 
 def find_succession(first: Int64s, last: Int64s, seed: int) -> Succession:
     """Hand-overs among parties whose use begins at `first` and ends at `last`, with one p-value for there being any."""
-    cuts = np.arange(int(first.min(initial=0)) + DAY, int(last.max(initial=0)), 6 * HOUR)
-    if len(first) < 2 * LEAST_SIDE or not len(cuts):
+    if len(first) < 2 * LEAST_SIDE:
+        return Succession((), 1.0)
+    cuts = np.arange(int(first.min()) // STEP * STEP + DAY, int(last.max()), STEP)
+    if not len(cuts):
         return Succession((), 1.0)
     stopped, started, spanning = _around(first, last, cuts)
     sharp = _sharp(stopped, started, spanning)
