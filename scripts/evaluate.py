@@ -1,7 +1,7 @@
 """Mine families in labelled prompts and say how well they agree with the labels.
 
     scripts/evaluate FILE [--background FILE --take N] [--split FIELD] [--join auto|none|FILE] [--fill SIZES]
-                          [--model NAME] [--json]
+                          [--change SHARE] [--model NAME] [--json]
 
 FILE is JSON lines, plain or gzipped, with "text" (or "messages") and "label" (null or absent: a stranger); "account_id"
 is used if it is there, else each line is an account of its own. docs/evaluation.md says what the figures mean.
@@ -40,6 +40,8 @@ BATCH = 50_000
 SHOWN = 96  # members of a label read for its fixed text, where labels are joined
 SHORTEST = 4  # words of fixed text of a template that is filled anew
 LEAST_WORDS = 3  # that the prompts of a label share, or there is nothing to find it by
+OTHERS = 3_000  # strangers whose words stand in place of changed ones
+WORDS = r"[^\W\d_]+"
 SAME_TEXT = 0.95  # of the words of two labels' fixed texts stand in one alignment: they are one label
 
 
@@ -65,7 +67,7 @@ def main() -> int:
     if options.fill and not unused:
         print("--fill takes text of strangers that --take leaves: give --background and --take", file=sys.stderr)
         return 2
-    chosen = filled(lines, names, unused, options.fill) if options.fill else parts(lines, options.split)
+    chosen = filled(lines, names, unused, options.fill, options.change) if options.fill else parts(lines, options.split)
     worded = with_text(lines, names)
     reports = [evaluated(part, some, others, names, worded, encode) for part, some in chosen]
     if options.json:
@@ -87,6 +89,8 @@ def arguments() -> argparse.Namespace:
                         "file with the labels of one group a line, separated by tabs")  # fmt: skip
     parser.add_argument("--fill", type=sizes, metavar="SIZES", help="instead of the lines mine each label's template, "
                         "filled with text of strangers: 5,8,20 times in turn, every label once with each")  # fmt: skip
+    parser.add_argument("--change", type=float, default=0.0, metavar="SHARE", help="with --fill: so many words of the "
+                        "template are others in each copy, taken from strangers (default: 0)")  # fmt: skip
     parser.add_argument("--model", help="sentence-transformers model for the second level (default: the first only)")
     parser.add_argument("--json", action="store_true")
     return parser.parse_args()
@@ -135,10 +139,15 @@ def sizes(text: str) -> tuple[int, ...]:
 
 
 def filled(
-    lines: Sequence[Line], names: Mapping[str, str], strangers: Sequence[Line], counts: tuple[int, ...]
+    lines: Sequence[Line],
+    names: Mapping[str, str],
+    strangers: Sequence[Line],
+    counts: tuple[int, ...],
+    change: float,
 ) -> Iterator[tuple[str, list[Line]]]:
     """Prompts made from the labels' templates and one to four sentences of strangers in each slot: nothing is shared
-    but the template. Templates of four words and more; in draw k label i has the size i + k, in turn.
+    but the template, of which the share `change` of the words is replaced in each prompt. Templates of four words and
+    more; in draw k label i has the size i + k, in turn.
     """
     templates = {}
     for name, members in members_of(lines, names).items():
@@ -146,19 +155,26 @@ def filled(
         if "{1}" in text and len(fixed_words(members)) >= SHORTEST:
             templates[name] = text
     for draw in range(len(counts)):
-        yield f"filled, draw {draw + 1}", drawn(templates, strangers, counts[draw:] + counts[:draw], draw)
+        yield f"filled, draw {draw + 1}", drawn(templates, strangers, counts[draw:] + counts[:draw], draw, change)
 
 
 def drawn(
-    templates: Mapping[str, str], strangers: Sequence[Line], counts: Sequence[int], seed: int
+    templates: Mapping[str, str], strangers: Sequence[Line], counts: Sequence[int], seed: int, change: float
 ) -> list[Line]:
     rng = random.Random(seed)
+    words = [word for line in strangers[:OTHERS] for word in re.findall(WORDS, line.user)]
     made = []
     for i, (name, template) in enumerate(templates.items()):
         for j in range(counts[i % len(counts)]):
-            text = re.sub(r"\{\d+\}", lambda _: sentences(rng, strangers), template)
+            text = changed(rng, template, words, change) if change else template
+            text = re.sub(r"\{\d+\}", lambda _: sentences(rng, strangers), text)
             made.append(Line("", canonical(text.replace("{{", "{").replace("}}", "}")), name, f"{name}:{j}", ""))
     return made
+
+
+def changed(rng: random.Random, template: str, words: Sequence[str], share: float) -> str:
+    """A template with other words in place of a share of its own."""
+    return re.sub(WORDS, lambda own: rng.choice(words) if rng.random() < share else own[0], template)
 
 
 def sentences(rng: random.Random, strangers: Sequence[Line]) -> str:

@@ -187,6 +187,11 @@ def test_the_script_fills_the_templates_of_labels_anew(tmp_path: Path) -> None:
     assert [part["prompts"] for part in parts] == [28, 28]  # of two labels, one with 8 and one with 20
     assert [[c["labels"] for c in part["found_by_size"]] for part in parts] == [[0, 1, 0, 1, 0, 0]] * 2
     assert all(part["bcubed"]["f1"] == 1.0 for part in parts)
-    failed = subprocess.run([*call, "--fill", "8"], capture_output=True, text=True, check=False)
+    call += ["--fill", "8"]
+    done = subprocess.run(
+        [*call, "--take", "20", "--change", "1", "--json"], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout)["parts"][0]["bcubed"]["recall"] < 0.5  # no word of the templates is left
+    failed = subprocess.run(call, capture_output=True, text=True, check=False)
     assert failed.returncode == 2
     assert "--take" in failed.stderr

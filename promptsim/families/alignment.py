@@ -108,6 +108,20 @@ def align(a: UInt64s, b: UInt64s) -> Int32s:
 
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def in_runs(fixed: UInt64s, text: UInt64s) -> Int32s:
+    """As `align`, but only runs of two or more: single common words in the right order are chance."""
+    at = align(fixed, text)
+    out = np.full(len(fixed), -1, np.int32)
+    for t in range(len(fixed)):
+        if at[t] >= 0:
+            before = t > 0 and at[t - 1] >= 0 and at[t] - at[t - 1] == 1
+            after = t + 1 < len(fixed) and at[t + 1] >= 0 and at[t + 1] - at[t] == 1
+            if before or after:
+                out[t] = at[t]
+    return out
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def place(fixed: UInt64s, runs: Int64s, to_end: bool, hashes: UInt64s, offsets: Int64s) -> Int32s:
     """Where each token of a template's `fixed` text stands in each member: an array [members, tokens], -1: nowhere.
 

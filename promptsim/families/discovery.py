@@ -1,6 +1,6 @@
 """Corpus → Cores and labels: the mining itself, from shingles to consensus. The middle of `mine`; pure and compiled.
 
-repeats ─► distinct surroundings ─► classes ─► payload out ─► closures ─► hierarchy ─► consensus ─► assignment
+repeats ─► distinct surroundings ─► classes ─► payload out ─► closures ─► hierarchy ─► consensus ─► splinters
                                                     └─► once more, in what hides behind the payload
 
 A document that recurs more often than an instruction hides it: nothing but the document is left beside the instruction,
@@ -20,10 +20,11 @@ from promptsim.families.corpus import Corpus, rows_of
 from promptsim.families.hierarchy import least_weight, standing
 from promptsim.families.options import MineOptions
 from promptsim.families.payload import is_payload
-from promptsim.families.postings import Postings, assign, build
+from promptsim.families.postings import Assigned, Postings, assign, build
 from promptsim.families.repair import repair
 from promptsim.families.shingles import PLAIN, Repeats, drop, repeats
 from promptsim.families.skeletons import class_weights, closures, edged, match
+from promptsim.families.splinters import without_splinters
 from promptsim.families.support import distinct_residuals
 from promptsim.records import Bools, Floats, Int32s
 
@@ -39,6 +40,7 @@ class Discovery:
     repaired: Bools
     stands: Bools
     cut_classes: int
+    cut_pairs: int  # of skeletons that might be splinters of one text
 
 
 def discover(corpus: Corpus, options: MineOptions) -> Discovery:
@@ -148,16 +150,45 @@ def settle(
         label, n = compact(label)
         fixed = cores(corpus, found, sound, label, n, options.consensus, options.shingle, options.anchored)
         postings = build(fixed)
-        found_in = assign(
-            postings, corpus.tokens, corpus.flags, corpus.bounds, options.shingle, options.anchored, options.accept
-        )
-        label = found_in.best
-        members = np.bincount(label[label >= 0], minlength=n)
+        assigned = _assigned(corpus, postings, options)
+        members = np.bincount(assigned.best[assigned.best >= 0], minlength=n)
         at_edge = _at_edge(fixed, found)
         stands = (members >= options.support) & (fixed.tokens >= least_weight(members, at_edge, len(corpus), options))
-        label = np.where(np.append(stands, False)[label], label, np.int32(-1)).astype(np.int32)  # -1 is the last
-    label, repaired = repair(corpus, fixed, found_in, label, stands, options)
-    return Discovery(fixed, postings, label, repaired, stands, cut_classes)
+        label = _of_standing(assigned.best, stands)
+    fixed, whole, cut_pairs = without_splinters(corpus, fixed, postings, label, stands, options)
+    apart = whole == np.arange(n)
+    if not apart.all():
+        stands &= apart
+        postings = build(fixed)
+        assigned = _assigned_again(corpus, postings, assigned, np.bincount(whole, minlength=n)[whole] > 1, options)
+        label = _of_standing(assigned.best, stands)
+    label, repaired = repair(corpus, fixed, assigned, label, stands, options)
+    return Discovery(fixed, postings, label, repaired, stands, cut_classes, cut_pairs)
+
+
+def _assigned(corpus: Corpus, postings: Postings, options: MineOptions) -> Assigned:
+    return assign(
+        postings, corpus.tokens, corpus.flags, corpus.bounds, options.shingle, options.anchored, options.accept
+    )
+
+
+def _assigned_again(
+    corpus: Corpus, postings: Postings, before: Assigned, joined: Bools, options: MineOptions
+) -> Assigned:
+    """What is assigned once some skeletons are joined: prompts of those, and such as hold part of any and have none."""
+    of_joined = np.append(joined, False)  # -1 is the last
+    again = of_joined[before.best] | of_joined[before.nearest] | ((before.best < 0) & (before.nearest >= 0))
+    rows = np.flatnonzero(again)
+    found = _assigned(rows_of(corpus, rows), postings, options)
+    after = Assigned(before.best.copy(), before.share.copy(), before.nearest.copy(), before.near_share.copy())
+    after.best[rows], after.share[rows] = found.best, found.share
+    after.nearest[rows], after.near_share[rows] = found.nearest, found.near_share
+    return after
+
+
+def _of_standing(label: Int32s, stands: Bools) -> Int32s:
+    """The labels of skeletons that stand; -1 for the others."""
+    return np.where(np.append(stands, False)[label], label, np.int32(-1)).astype(np.int32)  # -1 is the last
 
 
 def _at_edge(fixed: Cores, found: Repeats) -> Bools:

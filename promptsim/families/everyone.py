@@ -200,6 +200,7 @@ def _cuts(corpora: list[Corpus], discoveries: list[Discovery]) -> dict[str, int]
     return {
         "tokens_of_long_prompts": sum(corpus.cut_tokens for corpus in corpora),
         "classes_of_one_prompt": sum(found.cut_classes for found in discoveries),
+        "pairs_of_splinters": sum(found.cut_pairs for found in discoveries),
         "skeletons_of_one_shingle": sum(found.postings.cut for found in discoveries),
     }
 

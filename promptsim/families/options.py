@@ -50,7 +50,16 @@ class MineOptions:
     doubt: float = 0.05  # share of a skeleton's shingles from which alignment is tried
     aligned: float = 0.5  # share of its fixed tokens, in order and in runs, that makes a member
     aligned_weight: float = 6.0  # fixed tokens that must be aligned at least: fewer meet by chance
+    akin: float = 0.5  # share of a skeleton's text that stands in another's: to leave the one for the other …
+    akin_margin: float = 1.3  # … the other must say so much more
     max_aligned: int = 20_000  # tokens of a prompt that is aligned
+    # --- splinters: a fixed text that was changed in every copy is found in pieces
+    splinter: float = 0.5  # share of what two skeletons have beyond each other that the other's prompts hold …
+    splinter_beyond: int = 4  # … of at least so many tokens: fewer say nothing either way
+    splinter_met: float = 0.25  # share of a skeleton's prompts that hold a shingle of another: the two are compared
+    splinter_sample: int = 16  # prompts of a skeleton that are compared, the first by content …
+    splinter_glance: int = 4  # … after so many that show which pairs are worth it
+    max_splinters: int = 32  # skeletons that one is compared with, those it meets most often, and joined with
     # --- payload: a document that stands under several instructions
     payload_cover: float = 0.8
     payload_cover_many: float = 0.6

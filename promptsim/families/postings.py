@@ -64,7 +64,7 @@ def _table(keys, bits):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def _assign(tokens, flags, bounds, k, anchored, longest, table, keys, of, skeleton, weight, total, rank, accept):  # type: ignore[no-untyped-def]
-    """The heaviest skeleton that each prompt matches to `accept`, and the one of which it holds most; with shares.
+    """The heaviest skeleton that each prompt matches to `accept`, and the other of which it holds most; with shares.
 
     What a prompt lacks of a skeleton counts against it: four fifths of a text with an optional ending are more than
     all of the text without it, but the ending is missing.
@@ -101,27 +101,31 @@ def _assign(tokens, flags, bounds, k, anchored, longest, table, keys, of, skelet
                         n_touched += 1
                     got[s] += weight[i]
         top = np.float32(0)
-        top_near = np.float32(0)
         for i in range(n_touched):
             s = touched[i]
             held = got[s] / total[s]
-            worth = rank[s] * held
             net = rank[s] * (2 * held - 1)
             if held >= accept and (net > top or (net == top and s < best[prompt])):
                 top = net
                 best[prompt] = s
                 share[prompt] = held
-            if worth > top_near or (worth == top_near and s < nearest[prompt]):
-                top_near = worth
-                nearest[prompt] = s
-                near_share[prompt] = held
+        top_near = np.float32(0)
+        for i in range(n_touched):
+            s = touched[i]
+            if s != best[prompt]:
+                held = got[s] / total[s]
+                worth = rank[s] * held
+                if worth > top_near or (worth == top_near and s < nearest[prompt]):
+                    top_near = worth
+                    nearest[prompt] = s
+                    near_share[prompt] = held
             got[s] = 0
     return best, share, nearest, near_share
 
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """For each prompt the heaviest skeleton that it matches well, and the one of which it holds most; -1: none."""
+    """For each prompt the heaviest skeleton that it matches well, and the other of which it holds most; -1: none."""
 
     best: Int32s
     share: Floats

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from promptsim.families.alignment import align
+from promptsim.families.alignment import in_runs
 from promptsim.families.consensus import Cores
 from promptsim.families.corpus import Corpus
 from promptsim.families.options import MineOptions
@@ -27,15 +27,18 @@ def _aligned(tokens, bounds, chosen, skeleton, text, text_of, longest):  # type:
         n = len(fixed)
         if n == 0 or hi - lo > longest:
             continue
-        at = align(fixed, tokens[lo:hi])
-        held = 0
-        for t in range(n):
-            if at[t] >= 0:
-                before = t > 0 and at[t - 1] >= 0 and at[t] - at[t - 1] == 1
-                after = t + 1 < n and at[t + 1] >= 0 and at[t + 1] - at[t] == 1
-                if before or after:
-                    held += 1
-        out[i] = held / n
+        out[i] = (in_runs(fixed, tokens[lo:hi]) >= 0).sum() / n
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _inside(text, text_of, one, other):  # type: ignore[no-untyped-def]
+    """Share of each skeleton's fixed tokens (-1: none) that stand in another's, in order and in runs."""
+    out = np.zeros(len(one), np.float32)
+    for i in range(len(one)):
+        if one[i] >= 0 and text_of[one[i]] < text_of[one[i] + 1]:
+            mine = text[text_of[one[i]] : text_of[one[i] + 1]]
+            out[i] = (in_runs(mine, text[text_of[other[i]] : text_of[other[i] + 1]]) >= 0).mean()
     return out
 
 
@@ -44,21 +47,24 @@ def repair(
 ) -> tuple[Int32s, Bools]:
     """Labels with the repaired prompts added, and which those are.
 
-    Tried are prompts without a skeleton, or with one that says less than what they hold of another: to leave it, by so
-    much that what they lack of the other is outweighed too.
+    Tried are prompts without a skeleton, or with one that says less than what they may hold of another, if words of it
+    were changed: to leave it, by so much that what they lack of the other is outweighed too, and by more if the other
+    says the same and something besides, which may just not be there.
     """
     near = found.nearest
     rank = np.append(fixed.rank(), np.float32(0))  # of label -1: none
     tried = (near != label) & np.append(stands, False)[near] & (found.near_share >= options.doubt)
-    chosen = np.flatnonzero(tried & (found.near_share * rank[near] > rank[label]))
-    held: Floats = _aligned(
-        corpus.tokens, corpus.bounds, chosen, near[chosen], fixed.text, fixed.text_of, options.max_aligned
-    )
-    enough = (held >= options.aligned) & (held * fixed.tokens[near[chosen]] >= options.aligned_weight)
-    enough &= np.where(label[chosen] < 0, held, 2 * held - 1) * rank[near[chosen]] > rank[label[chosen]]
+    tokens = found.near_share ** (1 / options.shingle)  # a changed word breaks as many shingles as each has tokens
+    chosen = np.flatnonzero(tried & ((2 * tokens - 1) * rank[near] > rank[label]))
+    near, own = near[chosen], label[chosen]
+    held: Floats = _aligned(corpus.tokens, corpus.bounds, chosen, near, fixed.text, fixed.text_of, options.max_aligned)
+    enough = (held >= options.aligned) & (held * fixed.tokens[near] >= options.aligned_weight)
+    akin = _inside(fixed.text, fixed.text_of, own, near) >= options.akin
+    worth = np.where(own < 0, held, 2 * held - 1) * rank[near]
+    enough &= worth > np.where(akin, options.akin_margin, 1.0) * rank[own]
     good = chosen[enough]
     label = label.copy()
-    label[good] = near[good]
+    label[good] = near[enough]
     repaired = np.zeros(len(label), np.bool_)
     repaired[good] = True
     return label, repaired
