@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -16,13 +17,14 @@ from promptsim.families.commonplace import commonplace
 from promptsim.families.consensus import cores
 from promptsim.families.corpus import Corpus, read
 from promptsim.families.everyone import below, sample_share
-from promptsim.families.hierarchy import least_weight
+from promptsim.families.hierarchy import least_weight, parents
 from promptsim.families.neighbours import alike, near_duplicates
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import affordable, pairs
 from promptsim.families.postings import assign, build
 from promptsim.families.repair import repair
 from promptsim.families.shingles import Repeats, distinct_weight, drop, repeats
+from promptsim.families.skeletons import Closures
 from promptsim.families.support import distinct_residuals
 from promptsim.records import DocumentBatch
 
@@ -271,3 +273,14 @@ def test_a_sample_of_a_smaller_share_lies_within_one_of_a_larger() -> None:
     quarter, half = (below(share)(digest) for share in (0.25, 0.5))
     assert (half >= quarter).all()
     assert (quarter.mean(), half.mean()) == (pytest.approx(0.25, abs=0.02), pytest.approx(0.5, abs=0.02))
+
+
+def test_a_heavier_closure_is_no_parent_of_one_that_has_only_its_last_field() -> None:
+    """The closure of class 0, which stands in both forms, is the heavier form; the other one holds class 0 as well."""
+    found = Closures(
+        seed=np.arange(3, dtype=np.int32), part=np.array([0, 1, 0, 1, 0, 2], np.int32), of=np.array([0, 2, 4, 6]),
+        weight=np.array([14, 14, 8], np.float32), prompts=np.array([200, 200, 50]), varied=np.ones(3, np.float32),
+        bulk=np.zeros(3, np.float32), edges=np.zeros(3, np.float32), cut=0,
+    )  # fmt: skip
+    assert parents(found, np.ones(3, np.bool_), MineOptions())[2] == -1
+    assert parents(replace(found, weight=np.array([4, 14, 8], np.float32)), np.ones(3, np.bool_), MineOptions())[2] == 0

@@ -17,12 +17,13 @@ import numpy as np
 from promptsim.families.atoms import Classes, classes, holders
 from promptsim.families.consensus import Cores, cores
 from promptsim.families.corpus import Corpus, rows_of
-from promptsim.families.hierarchy import least_weight, standing
+from promptsim.families.edges import count_of
+from promptsim.families.hierarchy import least_weight, standing, upheld
 from promptsim.families.options import MineOptions
 from promptsim.families.payload import is_payload
 from promptsim.families.postings import Postings, assign, build
 from promptsim.families.repair import repair
-from promptsim.families.shingles import PLAIN, Repeats, drop, repeats
+from promptsim.families.shingles import NAMES, STARTS, Repeats, drop, repeats
 from promptsim.families.skeletons import class_weights, closures, match
 from promptsim.families.support import distinct_residuals
 from promptsim.records import Bools, Floats, Int32s
@@ -102,16 +103,21 @@ def kept(narrowed: Repeats, grouped: Classes, keep: Bools, options: MineOptions)
 
 
 def without_chance(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> Classes:
-    """The classes heavy enough for their prompts: a phrase of five words in five of a million prompts is chance."""
-    weight = class_weights(corpus, narrowed, grouped, options)
-    return kept(narrowed, grouped, weight >= least_weight(grouped.prompts(), len(corpus), options), options)
+    """The classes heavy enough for their prompts: a phrase of five words in five of a million prompts is chance.
+
+    The name of a field says too little by itself; several of one form together may say enough.
+    """
+    weight, edges = class_weights(corpus, narrowed, grouped, options)
+    weight = weight + options.edge * count_of(edges)
+    enough = weight >= least_weight(grouped.prompts(), len(corpus), options)
+    return kept(narrowed, grouped, enough | marked(narrowed, grouped, NAMES), options)
 
 
 def without_payload(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> Classes:
     """The classes that are not payload; what is left may show more of it."""
     for _ in range(options.payload_rounds):
-        edges = edged(narrowed, grouped)
-        edges &= class_weights(corpus, narrowed, grouped, options) >= options.payload_lightest
+        edges = marked(narrowed, grouped, STARTS)  # anchored at a line's start or end
+        edges &= class_weights(corpus, narrowed, grouped, options)[0] >= options.payload_lightest
         payload = is_payload(grouped, edges, bulk(corpus, grouped, options), options)
         if not payload.any():
             break
@@ -127,12 +133,12 @@ def bulk(corpus: Corpus, grouped: Classes, options: MineOptions) -> Floats:
     return share
 
 
-def edged(narrowed: Repeats, grouped: Classes) -> Bools:
-    """Which classes have a shingle that is anchored at a line's start or end."""
-    at_edge = (narrowed.kinds != PLAIN) & (grouped.of_shingle >= 0)
-    marked = np.zeros(len(grouped), np.bool_)
-    marked[grouped.of_shingle[at_edge]] = True
-    return marked
+def marked(narrowed: Repeats, grouped: Classes, kind: int) -> Bools:
+    """Which classes have a shingle of this kind or one of those after it."""
+    some = (narrowed.kinds >= kind) & (grouped.of_shingle >= 0)
+    found = np.zeros(len(grouped), np.bool_)
+    found[grouped.of_shingle[some]] = True
+    return found
 
 
 def first_labels(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> tuple[Int32s, int]:
@@ -161,7 +167,9 @@ def settle(
         label = found_in.best
         members = np.bincount(label[label >= 0], minlength=n)
         least = least_weight(members, len(corpus), options)
-        stands = (members >= options.support) & (fixed.tokens >= least)
+        stands = upheld(members, found_in.matched, fixed.edges, options) & (
+            fixed.tokens + options.edge * fixed.edges >= least
+        )
         label = np.where(np.append(stands, False)[label], label, np.int32(-1)).astype(np.int32)  # -1 is the last
     label, repaired = repair(corpus, fixed, found_in, label, stands, options)
     return Discovery(fixed, postings, label, repaired, stands, cut_classes)

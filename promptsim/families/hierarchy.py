@@ -31,11 +31,14 @@ def heaviest(prompt, skeleton, weight, stands, n_prompts):  # type: ignore[no-un
     return best
 
 
-def parents(found: Closures, stands: Bools) -> Int32s:
+def parents(found: Closures, stands: Bools, options: MineOptions) -> Int32s:
     """For each closure the heaviest other standing closure that lies inside it and has more prompts; -1: none."""
     child = np.repeat(found.seed, np.diff(found.of))
     inner = found.part
     inside = (inner != child) & stands[inner] & (found.prompts[inner] > found.prompts[child])
+    inside &= (
+        options.closure * found.weight[inner] <= found.weight[child]
+    )  # its own closure may hold what the child does not
     child, inner = child[inside], inner[inside]
     order = np.lexsort((-inner, found.weight[inner], child))
     out = np.full(len(found.seed), -1, np.int32)
@@ -58,7 +61,19 @@ def least_weight(prompts: Int64s, among: int, options: MineOptions) -> Floats:
 
 def _enough(found: Closures, prompts: Int64s, among: int, options: MineOptions) -> Bools:
     """Which closures so many prompts would be enough for."""
-    enough: Bools = (found.weight >= least_weight(prompts, among, options)) & (prompts >= options.support)
+    weight = found.weight + options.edge * found.edges
+    enough: Bools = (weight >= least_weight(prompts, among, options)) & (prompts >= options.support)
+    return enough
+
+
+def upheld(own: Int64s, matched: Int64s, edges: Floats, options: MineOptions) -> Bools:
+    """Which skeletons have prompts enough, `own` of the `matched`: as many as support a repeat, or most of so many.
+
+    One prompt in a few has something in its payload that recurs and is heavier; a family of five would not live to see
+    it. Only what stands at an end of its texts can be what frames them; the rest is such payload itself.
+    """
+    least = np.where(edges > 0, np.minimum(options.support, options.upheld * matched), options.support)
+    enough: Bools = (matched >= options.support) & (own >= least)
     return enough
 
 
@@ -76,13 +91,13 @@ def standing(
     best: Int32s = heaviest(prompt, skeleton, found.weight, stands, n_prompts)
     for _ in range(ROUNDS):
         direct = np.bincount(best[best >= 0], minlength=len(stands))
-        parent = parents(found, stands)
+        parent = parents(found, stands, options)
         gone = stands & _folded(found, direct, parent, n_prompts, options)
         gone &= ~gone[parent]  # a parent that goes first leaves its child to be compared with the next one
         if not gone.any():
             gone = _payload_of_others(found, prompt, skeleton, stands, best, options)
         if not gone.any():  # only then what is left empty: a parent may be waiting for its children's prompts
-            gone = stands & (direct < options.support)
+            gone = stands & ~upheld(direct, found.prompts, found.edges, options)
         if not gone.any():
             break
         stands &= ~gone
@@ -143,6 +158,8 @@ def _payload_of_others(
     here_and_there = count < options.strewn_share * own[heavier]
     elsewhere = np.bincount(lighter[here_and_there], weights=count[here_and_there], minlength=n)
     strewn: Bools = stands & (elsewhere >= options.strewn * np.maximum(own, 1))
+    light = (found.edges == 0) & (found.weight < options.payload_lightest)
+    strewn &= light | (elsewhere >= options.strewn_share * met)  # few of them are what may happen to an instruction
     if strewn.any():
         return strewn
     over_more = (count <= options.payload_overlap * own[heavier]) & (met[lighter] >= own[heavier])

@@ -13,9 +13,10 @@ from numba import njit
 
 from promptsim.families.atoms import Classes
 from promptsim.families.corpus import Corpus
+from promptsim.families.edges import class_edges, count_of
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import pairs
-from promptsim.families.shingles import Repeats, distinct_weight
+from promptsim.families.shingles import Repeats, closed_edges, distinct_weight, width_of
 from promptsim.records import Floats, Int32s, Int64s
 
 
@@ -30,6 +31,7 @@ class Closures:
     prompts: Int64s
     varied: Floats  # distinct surroundings of the seed for each of its prompts
     bulk: Floats  # share of each in the tokens of its prompts, about
+    edges: Floats  # how many ends of the text of its prompts each stands at: 0, 1 or 2
     cut: int
 
 
@@ -88,6 +90,7 @@ def _weights(  # type: ignore[no-untyped-def]
 ):
     """Fixed tokens of each skeleton in its example prompt: each once, punctuation half."""
     out = np.zeros(len(example), np.float32)
+    edges = np.zeros(len(example), np.int64)
     inside = np.full(n_classes, -1, np.int64)
     fixed = np.zeros(longest + 1, np.uint8)
     seen = np.full(len(class_of), -1, np.int64)
@@ -104,32 +107,37 @@ def _weights(  # type: ignore[no-untyped-def]
             s = shingle[j]
             if class_of[s] >= 0 and inside[class_of[s]] == i and seen[s] != i:
                 seen[s] = i
-                width = k if kinds[s] == 0 else anchored
+                width = width_of(kinds[s], k, anchored)
                 for t in range(place[j], place[j] + width):
                     fixed[t] = 1
         out[i] = distinct_weight(tokens[start : start + n], flags[start : start + n], fixed)
-    return out
+        edges[i] = closed_edges(flags[start : start + n], bounds[2 * prompt + 1] - start, fixed)
+    return out, edges
 
 
 def weights(
     corpus: Corpus, repeats: Repeats, classes: Classes, example: Int64s, part: Int32s, of: Int64s, options: MineOptions
-) -> Floats:
-    """Fixed tokens of sets of classes, `part[of[i]:of[i+1]]`, as they stand in prompt `example[i]` (-1: nowhere)."""
+) -> tuple[Floats, Int64s]:
+    """Fixed tokens of sets of classes, `part[of[i]:of[i+1]]`, as they stand in prompt `example[i]` (-1: nowhere).
+
+    And at which edges what is fixed there is closed: the sum of 1 (the beginning) and 2 (the end).
+    """
     longest = int((corpus.bounds[2::2] - corpus.bounds[:-1:2]).max(initial=0))
-    found: Floats = _weights(
+    found: tuple[Floats, Int64s] = _weights(
         corpus.tokens, corpus.flags, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds,
         classes.of_shingle, example, part, of, options.shingle, options.anchored, len(classes), longest,
     )  # fmt: skip
     return found
 
 
-def class_weights(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOptions) -> Floats:
-    """Fixed tokens of each class by itself."""
+def class_weights(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOptions) -> tuple[Floats, Int64s]:
+    """Fixed tokens of each class by itself, and the edges at which it stands, closed."""
     own = np.arange(len(classes), dtype=np.int32)
     example = np.full(len(classes), -1, np.int64)
     prompt = np.repeat(np.arange(len(corpus)), np.diff(classes.of_prompt))
     example[classes.held[::-1]] = prompt[::-1]
-    return weights(corpus, repeats, classes, example, own, np.arange(len(classes) + 1), options)
+    weight, closed = weights(corpus, repeats, classes, example, own, np.arange(len(classes) + 1), options)
+    return weight, closed & class_edges(corpus, repeats, classes, options.shingle, options.anchored)
 
 
 def closures(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOptions) -> Closures:
@@ -148,11 +156,13 @@ def closures(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOp
     )  # fmt: skip
     example = np.full(len(classes), -1, np.int64)
     example[skeleton[::-1]] = prompt[::-1]
-    weight = weights(corpus, repeats, classes, example, part, of, options)
+    weight, closed = weights(corpus, repeats, classes, example, part, of, options)
     prompts = np.bincount(skeleton, minlength=len(classes))
     length = (corpus.bounds[2::2] - corpus.bounds[:-1:2])[prompt]
     tokens = np.bincount(skeleton, weights=length, minlength=len(classes))
     shingles = np.add.reduceat(classes.size[part], of[:-1]) if len(part) else np.zeros(0, np.int64)
     bulk = ((shingles + options.shingle - 1) * prompts / np.maximum(tokens, 1)).astype(np.float32)
     varied = (classes.distinct / np.maximum(classes.prompts(), 1)).astype(np.float32)
-    return Closures(own, part, of, weight, prompts, varied, bulk, met.cut)
+    edges = class_edges(corpus, repeats, classes, options.shingle, options.anchored)
+    edges = np.bitwise_or.reduceat(edges[part], of[:-1]) if len(part) else edges
+    return Closures(own, part, of, weight, prompts, varied, bulk, count_of(edges & closed), met.cut)
