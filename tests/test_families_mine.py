@@ -313,6 +313,21 @@ def test_names_of_fields_are_found_together() -> None:
     assert len(set.union(*parts) - {-1}) == 3
 
 
+def test_a_form_with_one_more_field_is_a_family_of_its_own() -> None:
+    """As many have it as have not; where some have one name and some another, they are values of a slot."""
+    rng = random.Random(19)
+    asked = "Please give an answer to this question: {}"
+    plain = [f"{payload(rng)}\n\n{asked.format(payload(rng))}" for _ in range(40)]
+    hinted = [f"Background: {payload(rng)}\n\n{asked.format(payload(rng))}" for _ in range(40)]
+    prompts = plain + hinted + strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert [len(set(part)) for part in (label[:40], label[40:80])] == [1, 1]
+    assert len({label[0], label[40], -1}) == 3
+    either = [f"Paragraph: {text}" for text in plain]
+    prompts = either + hinted + plain + strangers(40, 3)
+    assert len(set(groups(mined(prompts), len(prompts))[:120])) == 1
+
+
 def test_who_speaks_in_the_payload_is_no_name_of_a_field() -> None:
     """Most conversations are of the same two; the instruction is that of the others as well."""
     rng = random.Random(16)

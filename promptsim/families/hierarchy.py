@@ -36,9 +36,8 @@ def parents(found: Closures, stands: Bools, options: MineOptions) -> Int32s:
     child = np.repeat(found.seed, np.diff(found.of))
     inner = found.part
     inside = (inner != child) & stands[inner] & (found.prompts[inner] > found.prompts[child])
-    inside &= (
-        options.closure * found.weight[inner] <= found.weight[child]
-    )  # its own closure may hold what the child does not
+    # the closure of an inner class may hold what the child does not, and is no part of it then
+    inside &= options.closure * found.weight[inner] <= found.weight[child]
     child, inner = child[inside], inner[inside]
     order = np.lexsort((-inner, found.weight[inner], child))
     out = np.full(len(found.seed), -1, np.int32)
@@ -110,7 +109,7 @@ def _folded(found: Closures, direct: Int64s, parent: Int32s, among: int, options
 
     A few tokens more are a wording of its own if such children share the parent out among them; if the parent keeps
     prompts to itself, or many small children split it, they are the first words of what stands in its slot. One or two
-    words of a minor child are that beside the shortest parent.
+    words of a minor child are that beside the shortest parent. The name of one more field is no first word.
     """
     has = parent >= 0
     total = np.maximum(found.prompts[parent], 1)
@@ -119,6 +118,7 @@ def _folded(found: Closures, direct: Int64s, parent: Int32s, among: int, options
     opening = has & (extra < np.minimum(options.opening, options.opening_relative * found.weight[parent]))
     opening &= (found.prompts < options.opening_slice * total) & (direct[parent] >= options.opening_direct * total)
     little |= opening
+    little &= ~_fields(found, direct, parent, little, options)
     own = _with_small(direct, parent, little & (found.prompts < options.slice * total))
     slotted = own[parent] >= np.maximum(options.support, options.direct * total)
     fragment = has & (found.prompts < options.fragment * total) & (found.weight[parent] >= 0.5 * found.weight)
@@ -126,6 +126,20 @@ def _folded(found: Closures, direct: Int64s, parent: Int32s, among: int, options
     nothing = extra < np.minimum(options.twin, 0.25 * found.weight[parent])
     nothing |= extra < chance_scale(among, options) * options.added / np.maximum(found.prompts, 1)
     result: Bools = has & (fragment | (little & slotted) | nothing)
+    return result
+
+
+def _fields(found: Closures, direct: Int64s, parent: Int32s, little: Bools, options: MineOptions) -> Bools:
+    """Children that have one more field than their parent: a form with an optional part, such as a list of choices.
+
+    Many have it and many do not. Where some have one name and some another, they are what stands in a slot.
+    """
+    total = found.prompts[parent]
+    more = (parent >= 0) & (found.names > found.names[parent]) & (found.prompts >= options.field * total)
+    more &= direct > 0
+    single = np.bincount(parent[more], minlength=len(parent))[parent] == 1
+    without = _with_small(direct, parent, little & ~more)[parent]
+    result: Bools = more & single & (without >= options.field * total)
     return result
 
 

@@ -16,7 +16,7 @@ from promptsim.families.corpus import Corpus
 from promptsim.families.edges import class_edges, count_of
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import pairs
-from promptsim.families.shingles import Repeats, closed_edges, distinct_weight, width_of
+from promptsim.families.shingles import NAMES, Repeats, closed_edges, distinct_weight, width_of
 from promptsim.records import Floats, Int32s, Int64s
 
 
@@ -32,6 +32,7 @@ class Closures:
     varied: Floats  # distinct surroundings of the seed for each of its prompts
     bulk: Floats  # share of each in the tokens of its prompts, about
     edges: Floats  # how many ends of the text of its prompts each stands at: 0, 1 or 2
+    names: Int64s  # how many names of fields each holds
     cut: int
 
 
@@ -163,6 +164,10 @@ def closures(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOp
     shingles = np.add.reduceat(classes.size[part], of[:-1]) if len(part) else np.zeros(0, np.int64)
     bulk = ((shingles + options.shingle - 1) * prompts / np.maximum(tokens, 1)).astype(np.float32)
     varied = (classes.distinct / np.maximum(classes.prompts(), 1)).astype(np.float32)
+    names = np.bincount(
+        classes.of_shingle[(repeats.kinds >= NAMES) & (classes.of_shingle >= 0)], minlength=len(classes)
+    )
+    names = np.add.reduceat(names[part], of[:-1]) if len(part) else names
     edges = class_edges(corpus, repeats, classes, options.shingle, options.anchored)
     edges = np.bitwise_or.reduceat(edges[part], of[:-1]) if len(part) else edges
-    return Closures(own, part, of, weight, prompts, varied, bulk, count_of(edges & closed), met.cut)
+    return Closures(own, part, of, weight, prompts, varied, bulk, count_of(edges & closed), names, met.cut)
