@@ -209,6 +209,18 @@ def test_the_consensus_is_what_most_members_hold_and_members_match_it() -> None:
     assert seen.share[label >= 0].tolist() == [1.0] * 10
 
 
+def test_of_two_skeletons_that_explain_as_much_the_one_that_is_held_in_full_is_it() -> None:
+    asked = "sort the list below by length and print it twice"
+    ended = [f"{asked}\nq{i}w e{i}r t{i}y\nyes or no" for i in range(8)]
+    corpus = corpus_of([*ended, *(f"{asked}\nq{i}w e{i}r t{i}y" for i in range(8))])
+    label = (corpus.prompt_no >= 8).astype(np.int32)
+    found = repeats(corpus, 5, 3, 5)
+    fixed = cores(corpus, found, np.ones(len(found.hashes), np.bool_), label, 2, 0.8, 5, 3)
+    even = replace(fixed, tokens=np.array([12, 9], np.float32))  # 12 less an eighth that is missing counts 9
+    seen = assign(build(even), corpus.tokens, corpus.flags, corpus.bounds, 5, 3, 0.8)
+    assert np.array_equal(seen.best, label)
+
+
 def test_alignment_takes_no_prompt_from_a_skeleton_that_explains_it_better() -> None:
     """Half of a long text is more than a short text, but the other half is missing; of no text, half is enough."""
     more = "how you did all of that in the end"

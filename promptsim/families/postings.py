@@ -109,7 +109,8 @@ def _assign(tokens, flags, bounds, k, anchored, longest, table, keys, of, skelet
             worth = rank[s] * held
             net = rank[s] * (2 * held - 1)
             matched[s] += held >= accept
-            if held >= accept and (net > top or (net == top and s < best[prompt])):
+            fuller = held > share[prompt] or (held == share[prompt] and s < best[prompt])
+            if held >= accept and (net > top or (net == top and fuller)):
                 top = net
                 best[prompt] = s
                 share[prompt] = held
