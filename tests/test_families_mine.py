@@ -236,7 +236,7 @@ def test_a_document_does_not_take_the_prompts_of_an_instruction() -> None:
     rng = random.Random(10)
     phrases = ["by the old harbour this morning", "as if nobody had ever come"]
     document = f"{payload(rng, 60)} {phrases[0]} {payload(rng, 60)} {phrases[1]} {payload(rng, 60)}"
-    short = ["{}\nShort:", "Shorten: {}", "{}\nSo:", "Point: {}", "{}\nSummary:"]
+    short = ["{}\nShort", "Shorten {}", "{}\nSo", "Point {}", "{}\nSummary"]
     frames = [
         "How would you say all that in few words? {}",
         "Boil this down to one idea for me: {}",
@@ -304,6 +304,69 @@ def test_two_words_and_a_colon_are_found_where_many_prompts_have_them() -> None:
     assert len(set(label[:60])) == 1
     assert label[0] >= 0
     assert set(label[60:]) == {-1}
+
+
+def test_one_word_and_a_colon_are_found_where_all_of_many_texts_begin_with_them() -> None:
+    prompts = filled("Summarise: {}", 40, 1) + strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert len(set(label[:40])) == 1
+    assert label[0] >= 0
+    assert set(label[40:]) == {-1}
+
+
+def test_names_of_fields_are_found_together() -> None:
+    """Neither "Q:" nor "A:" says enough by itself, and each stands in other forms too."""
+    rng = random.Random(15)
+    prompts = [f"Q: {payload(rng)}\n\nA:" for _ in range(40)]
+    prompts += [f"Help a pupil with the exercise below and be kind.\nQ: {payload(rng)}\n\nA:" for _ in range(40)]
+    prompts += [f"Q: {payload(rng)}\nWrite the reply of a careful doctor to that." for _ in range(40)] + strangers(
+        40, 3
+    )
+    label = groups(mined(prompts), len(prompts))
+    parts = [set(label[at : at + 40]) for at in (0, 40, 80)]
+    assert [len(part) for part in parts] == [1, 1, 1]
+    assert len(set.union(*parts) - {-1}) == 3
+
+
+def test_a_form_with_one_more_field_is_a_family_of_its_own() -> None:
+    """As many have it as have not; where some have one name and some another, they are values of a slot."""
+    rng = random.Random(19)
+    asked = "Please give an answer to this question: {}"
+    plain = [f"{payload(rng)}\n\n{asked.format(payload(rng))}" for _ in range(40)]
+    hinted = [f"Background: {payload(rng)}\n\n{asked.format(payload(rng))}" for _ in range(40)]
+    prompts = plain + hinted + strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert [len(set(part)) for part in (label[:40], label[40:80])] == [1, 1]
+    assert len({label[0], label[40], -1}) == 3
+    either = [f"Paragraph: {text}" for text in plain]
+    prompts = either + hinted + plain + strangers(40, 3)
+    assert len(set(groups(mined(prompts), len(prompts))[:120])) == 1
+
+
+def test_who_speaks_in_the_payload_is_no_name_of_a_field() -> None:
+    """Most conversations are of the same two; the instruction is that of the others as well."""
+    rng = random.Random(16)
+
+    def talk(*names: str) -> str:
+        return "\n".join(f"{name}: {payload(rng, 5)}" for name in names * 3)
+
+    asked = "{}\n\nWhat was said before?"
+    prompts = [asked.format(talk("Ann", "Ben")) for _ in range(34)]
+    prompts += [asked.format(talk(rng.choice(WORDS), rng.choice(WORDS))) for _ in range(6)] + strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert len(set(label[:40])) == 1
+    assert label[0] >= 0
+
+
+def test_a_family_of_five_lives_though_one_has_something_heavier_in_its_payload() -> None:
+    rng = random.Random(17)
+    boiler = "class of all things holds an entry point that prints hello to the whole wide world and returns zero"
+    prompts = [f"Find a fitting title for this: {payload(rng)}" for _ in range(4)]
+    prompts += [f"Find a fitting title for this: {payload(rng, 5)} {boiler} {payload(rng, 5)}"]
+    prompts += [f"{payload(rng, 5)} {boiler} {payload(rng, 5)}" for _ in range(20)] + strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert len(set(label[:4])) == 1
+    assert label[0] not in {-1, *label[5:25]}
 
 
 def test_two_words_that_payloads_begin_with_make_no_payload_of_a_wrapper() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -16,13 +17,14 @@ from promptsim.families.commonplace import commonplace
 from promptsim.families.consensus import cores
 from promptsim.families.corpus import Corpus, read
 from promptsim.families.everyone import below, sample_share
-from promptsim.families.hierarchy import least_weight
+from promptsim.families.hierarchy import least_weight, parents
 from promptsim.families.neighbours import alike, near_duplicates
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import affordable, pairs
 from promptsim.families.postings import assign, build
 from promptsim.families.repair import repair
 from promptsim.families.shingles import Repeats, distinct_weight, drop, repeats
+from promptsim.families.skeletons import Closures
 from promptsim.families.support import distinct_residuals
 from promptsim.records import DocumentBatch
 
@@ -180,11 +182,11 @@ def test_the_cap_on_classes_keeps_meetings_within_the_budget(held: list[int], mo
 
 # ------------------------------------------------------------------ evidence
 def test_a_short_fixed_text_must_recur_often_to_stand() -> None:
-    prompts, edged = np.array([5, 10, 30, 1000]), np.ones(4, np.bool_)
+    prompts, anchored = np.array([5, 10, 30, 1000]), np.ones(4, np.bool_)
     for among in (10**6, 10**8):
-        assert least_weight(prompts, edged, among, MineOptions()).tolist() == pytest.approx([8.0, 5.0, 3.0, 2.5])
-    assert least_weight(prompts, edged, 10**3, MineOptions()).tolist() == pytest.approx([4.0, 2.5, 2.5, 2.5])
-    assert least_weight(prompts, ~edged, 10**6, MineOptions()).tolist() == [16.0] * 4
+        assert least_weight(prompts, anchored, among, MineOptions()).tolist() == pytest.approx([8.0, 5.0, 3.0, 2.5])
+    assert least_weight(prompts, anchored, 10**3, MineOptions()).tolist() == pytest.approx([4.0, 2.5, 2.5, 2.5])
+    assert least_weight(prompts, ~anchored, 10**6, MineOptions()).tolist() == [16.0] * 4
 
 
 def test_commonplace_is_what_is_short_and_sent_a_little_by_everyone() -> None:
@@ -206,6 +208,18 @@ def test_the_consensus_is_what_most_members_hold_and_members_match_it() -> None:
     seen = assign(build(fixed_part), corpus.tokens, corpus.flags, corpus.bounds, 5, 3, 0.8)
     assert np.array_equal(seen.best, label)
     assert seen.share[label >= 0].tolist() == [1.0] * 10
+
+
+def test_of_two_skeletons_that_explain_as_much_the_one_that_is_held_in_full_is_it() -> None:
+    asked = "sort the list below by length and print it twice"
+    ended = [f"{asked}\nq{i}w e{i}r t{i}y\nyes or no" for i in range(8)]
+    corpus = corpus_of([*ended, *(f"{asked}\nq{i}w e{i}r t{i}y" for i in range(8))])
+    label = (corpus.prompt_no >= 8).astype(np.int32)
+    found = repeats(corpus, 5, 3, 5)
+    fixed = cores(corpus, found, np.ones(len(found.hashes), np.bool_), label, 2, 0.8, 5, 3)
+    even = replace(fixed, tokens=np.array([12, 9], np.float32))  # 12 less an eighth that is missing counts 9
+    seen = assign(build(even), corpus.tokens, corpus.flags, corpus.bounds, 5, 3, 0.8)
+    assert np.array_equal(seen.best, label)
 
 
 def test_alignment_takes_no_prompt_from_a_skeleton_that_explains_it_better() -> None:
@@ -272,3 +286,15 @@ def test_a_sample_of_a_smaller_share_lies_within_one_of_a_larger() -> None:
     quarter, half = (below(share)(digest) for share in (0.25, 0.5))
     assert (half >= quarter).all()
     assert (quarter.mean(), half.mean()) == (pytest.approx(0.25, abs=0.02), pytest.approx(0.5, abs=0.02))
+
+
+def test_a_heavier_closure_is_no_parent_of_one_that_has_only_its_last_field() -> None:
+    """The closure of class 0, which stands in both forms, is the heavier form; the other one holds class 0 as well."""
+    found = Closures(
+        seed=np.arange(3, dtype=np.int32), part=np.array([0, 1, 0, 1, 0, 2], np.int32), of=np.array([0, 2, 4, 6]),
+        weight=np.array([14, 14, 8], np.float32), prompts=np.array([200, 200, 50]), varied=np.ones(3, np.float32),
+        bulk=np.zeros(3, np.float32), anchored=np.ones(3, np.bool_), edges=np.zeros(3, np.float32),
+            names=np.zeros(3, np.int64), cut=0,
+    )  # fmt: skip
+    assert parents(found, np.ones(3, np.bool_), MineOptions())[2] == -1
+    assert parents(replace(found, weight=np.array([4, 14, 8], np.float32)), np.ones(3, np.bool_), MineOptions())[2] == 0

@@ -104,7 +104,19 @@ def test_commonplace_wordings_join_nothing() -> None:
     users = accounts((0, 20), (0, 20), (0, 20))
     marked = [False, True, False] + [False] * 400
     assert grouped(SENTIMENT, users, encode=Topics().encode, commonplace=marked) == [0, 1, 0]
-    assert grouped([SENTIMENT[0]] * 2, users[:2], commonplace=[True, True] + [False] * 400) == [0, 1]
+    nearly = [
+        "{1} one two three four five six seven eight nine ten " * 2,
+        "{1} one two three four five six seven eight nine ten " * 2 + "more",
+    ]
+    assert grouped(nearly, users[:2]) == [0, 0]
+    assert grouped(nearly, users[:2], commonplace=[True, True] + [False] * 400) == [0, 1]
+
+
+def test_the_same_words_are_one_family_however_commonplace_they_are() -> None:
+    """A payload that ends with a full stop and a template that adds one: the words do not differ."""
+    texts = ["{1}. Given all these facts, {2}", "{1}.. Given all these facts, {2}?", "{1}. Given all those facts, {2}"]
+    users = accounts((0, 20), (20, 40), (40, 60))
+    assert grouped(texts, users, commonplace=[True] * 3 + [False] * 400) == [0, 0, 2]
 
 
 def test_only_wordings_that_accounts_share_and_strangers_are_encoded() -> None:

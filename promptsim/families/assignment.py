@@ -54,6 +54,7 @@ class SkeletonIndex:
             tokens=np.array([_weight(text[a:b], flags[a:b]) for a, b in pairwise(text_of.tolist())], np.float32),
             worth=np.array([s.worth for s in self.skeletons], np.float32),
             example=np.full(len(sizes), -1, np.int64),
+            edges=np.zeros(len(sizes), np.float32),
             text=text,
             text_of=text_of,
         )

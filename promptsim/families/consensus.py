@@ -13,7 +13,8 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.corpus import Corpus
-from promptsim.families.shingles import Repeats, distinct_weight
+from promptsim.families.edges import core_edges, count_of
+from promptsim.families.shingles import Repeats, closed_edges, distinct_weight, width_of
 from promptsim.order import order_of
 from promptsim.records import Bools, Floats, Int32s, Int64s, UInt64s
 
@@ -33,6 +34,7 @@ class Cores:
     tokens: Floats
     worth: Floats
     example: Int64s
+    edges: Floats  # how many ends of the text of its members each stands at: 0, 1 or 2
     text: UInt64s  # the fixed tokens of skeleton i as its example has them: `text[text_of[i]:text_of[i+1]]`
     text_of: Int64s
 
@@ -114,6 +116,7 @@ def _fixed_tokens(  # type: ignore[no-untyped-def]
     out = np.zeros(len(example), np.float32)
     text = np.empty(1 << 12, np.uint64)
     text_of = np.zeros(len(example) + 1, np.int64)
+    edges = np.zeros(len(example), np.int64)
     filled = 0
     inside = np.full(n_shingles, -1, np.int64)
     fixed = np.zeros(longest + 1, np.uint8)
@@ -131,10 +134,11 @@ def _fixed_tokens(  # type: ignore[no-untyped-def]
             s = shingle[j]
             if inside[s] == i:
                 inside[s] = -1
-                width = k if kinds[s] == 0 else anchored
+                width = width_of(kinds[s], k, anchored)
                 for t in range(place[j], place[j] + width):
                     fixed[t] = 1
         out[i] = distinct_weight(tokens[start : start + n], flags[start : start + n], fixed)
+        edges[i] = closed_edges(flags[start : start + n], bounds[2 * prompt + 1] - start, fixed)
         if filled + n > len(text):
             more = np.empty(2 * (filled + n), np.uint64)
             more[:filled] = text[:filled]
@@ -144,7 +148,7 @@ def _fixed_tokens(  # type: ignore[no-untyped-def]
                 text[filled] = tokens[start + t]
                 filled += 1
         text_of[i + 1] = filled
-    return out, text[:filled].copy(), text_of
+    return out, text[:filled].copy(), text_of, edges
 
 
 def grouped(label: Int32s, n: int) -> tuple[Int64s, Int64s]:
@@ -164,13 +168,14 @@ def cores(
         repeats.shingle, repeats.of_prompt, members, of_skeleton, repeats.df(), sound, share
     )
     longest = int((corpus.bounds[2::2] - corpus.bounds[:-1:2]).max(initial=0))
-    tokens, text, text_of = _fixed_tokens(
+    tokens, text, text_of, closed = _fixed_tokens(
         corpus.tokens, corpus.flags, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds,
         kept, of, example, n_shingles, k, anchored, longest,
     )  # fmt: skip
     weights = np.where(repeats.kinds[kept] == 0, 1.0, 0.5).astype(np.float32)
     worth = (np.minimum(fixed / FIXED, 1.0) ** 2).astype(np.float32)
-    return Cores(repeats.hashes[kept], weights, of, tokens, worth, example, text, text_of)
+    edges = count_of(closed & core_edges(corpus, repeats, members, of_skeleton, kept, of, k, anchored))
+    return Cores(repeats.hashes[kept], weights, of, tokens, worth, example, edges, text, text_of)
 
 
 def joined_cores(one: Cores, two: Cores) -> Cores:
@@ -182,6 +187,7 @@ def joined_cores(one: Cores, two: Cores) -> Cores:
         np.concatenate([one.tokens, two.tokens]),
         np.concatenate([one.worth, two.worth]),
         np.concatenate([one.example, two.example]),
+        np.concatenate([one.edges, two.edges]),
         np.concatenate([one.text, two.text]),
         np.concatenate([one.text_of, two.text_of[1:] + one.text_of[-1]]),
     )

@@ -10,20 +10,21 @@ explains are searched again without it.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from promptsim.families.atoms import Classes, classes, holders
 from promptsim.families.consensus import Cores, cores
 from promptsim.families.corpus import Corpus, rows_of
-from promptsim.families.hierarchy import least_weight, standing
+from promptsim.families.edges import count_of
+from promptsim.families.hierarchy import least_weight, standing, upheld
 from promptsim.families.options import MineOptions
 from promptsim.families.payload import is_payload
 from promptsim.families.postings import Assigned, Postings, assign, build
 from promptsim.families.repair import repair
-from promptsim.families.shingles import PLAIN, Repeats, drop, repeats
-from promptsim.families.skeletons import class_weights, closures, edged, match
+from promptsim.families.shingles import NAMES, PLAIN, STARTS, Repeats, drop, repeats
+from promptsim.families.skeletons import class_weights, closures, marked, match
 from promptsim.families.splinters import without_splinters
 from promptsim.families.support import distinct_residuals
 from promptsim.records import Bools, Floats, Int32s
@@ -104,17 +105,22 @@ def kept(narrowed: Repeats, grouped: Classes, keep: Bools, options: MineOptions)
 
 
 def without_chance(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> Classes:
-    """The classes heavy enough for their prompts: a phrase of five words in five of a million prompts is chance."""
-    weight = class_weights(corpus, narrowed, grouped, options)
-    part = np.ones(len(grouped), np.bool_)  # of something larger, which may stand at an edge
-    return kept(narrowed, grouped, weight >= least_weight(grouped.prompts(), part, len(corpus), options), options)
+    """The classes heavy enough for their prompts: a phrase of five words in five of a million prompts is chance.
+
+    The name of a field says too little by itself; several of one form together may say enough.
+    """
+    weight, edges = class_weights(corpus, narrowed, grouped, options)
+    weight = weight + options.edge * count_of(edges)
+    part = np.ones(len(grouped), np.bool_)  # of something larger, which may stand at a line's start or end
+    enough = weight >= least_weight(grouped.prompts(), part, len(corpus), options)
+    return kept(narrowed, grouped, enough | marked(narrowed, grouped, NAMES), options)
 
 
 def without_payload(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> Classes:
     """The classes that are not payload; what is left may show more of it."""
     for _ in range(options.payload_rounds):
-        edges = edged(narrowed, grouped)
-        edges &= class_weights(corpus, narrowed, grouped, options) >= options.payload_lightest
+        edges = marked(narrowed, grouped, STARTS)  # anchored at a line's start or end
+        edges &= class_weights(corpus, narrowed, grouped, options)[0] >= options.payload_lightest
         payload = is_payload(grouped, edges, bulk(corpus, grouped, options), options)
         if not payload.any():
             break
@@ -152,8 +158,9 @@ def settle(
         postings = build(fixed)
         assigned = _assigned(corpus, postings, options)
         members = np.bincount(assigned.best[assigned.best >= 0], minlength=n)
-        at_edge = _at_edge(fixed, found)
-        stands = (members >= options.support) & (fixed.tokens >= least_weight(members, at_edge, len(corpus), options))
+        least = least_weight(members, _anchored(fixed, found), len(corpus), options)
+        stands = fixed.tokens + options.edge * fixed.edges >= least
+        stands &= upheld(members, assigned.matched, fixed.edges, options)
         label = _of_standing(assigned.best, stands)
     fixed, whole, cut_pairs = without_splinters(corpus, fixed, postings, label, stands, options)
     apart = whole == np.arange(n)
@@ -180,10 +187,11 @@ def _assigned_again(
     again = of_joined[before.best] | of_joined[before.nearest] | ((before.best < 0) & (before.nearest >= 0))
     rows = np.flatnonzero(again)
     found = _assigned(rows_of(corpus, rows), postings, options)
-    after = Assigned(before.best.copy(), before.share.copy(), before.nearest.copy(), before.near_share.copy())
-    after.best[rows], after.share[rows] = found.best, found.share
-    after.nearest[rows], after.near_share[rows] = found.nearest, found.near_share
-    return after
+    best, share = before.best.copy(), before.share.copy()
+    nearest, near_share = before.nearest.copy(), before.near_share.copy()
+    best[rows], share[rows] = found.best, found.share
+    nearest[rows], near_share[rows] = found.nearest, found.near_share
+    return replace(before, best=best, share=share, nearest=nearest, near_share=near_share)
 
 
 def _of_standing(label: Int32s, stands: Bools) -> Int32s:
@@ -191,11 +199,11 @@ def _of_standing(label: Int32s, stands: Bools) -> Int32s:
     return np.where(np.append(stands, False)[label], label, np.int32(-1)).astype(np.int32)  # -1 is the last
 
 
-def _at_edge(fixed: Cores, found: Repeats) -> Bools:
+def _anchored(fixed: Cores, found: Repeats) -> Bools:
     """Which skeletons stand at a line's start or end, in part."""
-    anchored = np.isin(fixed.hashes, found.hashes[found.kinds != PLAIN])
-    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(anchored)])
-    result: Bools = np.diff(before[fixed.of]) > 0
+    there = np.isin(fixed.hashes, found.hashes[found.kinds != PLAIN])
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(there)])
+    result: Bools = (np.diff(before[fixed.of]) > 0) | (fixed.edges > 0)
     return result
 
 

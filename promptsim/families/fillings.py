@@ -11,7 +11,7 @@ from numba import njit
 from promptsim.families.corpus import Corpus
 from promptsim.families.options import MineOptions
 from promptsim.families.postings import Postings
-from promptsim.families.shingles import mixed, shingles_of
+from promptsim.families.shingles import mixed, shingles_of, width_of
 from promptsim.records import Int32s, UInt8s, UInt64s
 
 
@@ -21,9 +21,9 @@ def _fillings(tokens, flags, bounds, k, anchored, longest, table, keys, of, skel
     mask = np.uint64(len(table) - 1)
     filling = np.zeros(n_prompts, np.uint64)
     place = np.zeros(n_prompts, np.uint8)
-    hashes = np.empty(3 * longest + 3, np.uint64)
-    places = np.empty(3 * longest + 3, np.int64)
-    kinds = np.empty(3 * longest + 3, np.uint8)
+    hashes = np.empty(4 * longest + 4, np.uint64)
+    places = np.empty(4 * longest + 4, np.int64)
+    kinds = np.empty(4 * longest + 4, np.uint8)
     fixed = np.zeros(2 * longest + 1, np.uint8)
     for prompt in range(n_prompts):
         if label[prompt] < 0:
@@ -42,7 +42,7 @@ def _fillings(tokens, flags, bounds, k, anchored, longest, table, keys, of, skel
                     continue
                 for i in range(of[entry], of[entry + 1]):
                     if skeleton[i] == label[prompt]:
-                        for t in range(places[j], places[j] + (k if kinds[j] == 0 else anchored)):
+                        for t in range(places[j], places[j] + width_of(kinds[j], k, anchored)):
                             fixed[t - start] = 1
                         break
         h = np.uint64(0)

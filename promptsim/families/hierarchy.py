@@ -31,11 +31,13 @@ def heaviest(prompt, skeleton, weight, stands, n_prompts):  # type: ignore[no-un
     return best
 
 
-def parents(found: Closures, stands: Bools) -> Int32s:
+def parents(found: Closures, stands: Bools, options: MineOptions) -> Int32s:
     """For each closure the heaviest other standing closure that lies inside it and has more prompts; -1: none."""
     child = np.repeat(found.seed, np.diff(found.of))
     inner = found.part
     inside = (inner != child) & stands[inner] & (found.prompts[inner] > found.prompts[child])
+    # the closure of an inner class may hold what the child does not, and is no part of it then
+    inside &= options.closure * found.weight[inner] <= found.weight[child]
     child, inner = child[inside], inner[inside]
     order = np.lexsort((-inner, found.weight[inner], child))
     out = np.full(len(found.seed), -1, np.int32)
@@ -48,21 +50,34 @@ def chance_scale(among: int, options: MineOptions) -> float:
     return float(min(np.log(max(among, 2)) / np.log(options.reference), 1.0))
 
 
-def least_weight(prompts: Int64s, edged: Bools, among: int, options: MineOptions) -> Floats:
+def least_weight(prompts: Int64s, anchored: Bools, among: int, options: MineOptions) -> Floats:
     """Fixed tokens that a skeleton of so many prompts needs to stand: a short one must recur often.
 
-    One that is not `edged` stands within lines, in different texts: so do quotations and what everybody says.
+    One that is not `anchored` at a line's start or end stands within lines, in different texts: so do quotations and
+    what everybody says.
     """
     scale = chance_scale(among, options)
     least = scale * (options.chance + options.evidence / np.maximum(prompts, 1))
-    lightest = np.where(edged, options.lightest, options.phrase)
+    lightest = np.where(anchored, options.lightest, options.phrase)
     result: Floats = np.maximum(lightest, least).astype(np.float32)
     return result
 
 
 def _enough(found: Closures, prompts: Int64s, among: int, options: MineOptions) -> Bools:
     """Which closures so many prompts would be enough for."""
-    enough: Bools = (found.weight >= least_weight(prompts, found.edged, among, options)) & (prompts >= options.support)
+    weight = found.weight + options.edge * found.edges
+    enough: Bools = (weight >= least_weight(prompts, found.anchored, among, options)) & (prompts >= options.support)
+    return enough
+
+
+def upheld(own: Int64s, matched: Int64s, edges: Floats, options: MineOptions) -> Bools:
+    """Which skeletons have prompts enough, `own` of the `matched`: as many as support a repeat, or most of so many.
+
+    One prompt in a few has something in its payload that recurs and is heavier; a family of five would not live to see
+    it. Only what stands at an end of its texts can be what frames them; the rest is such payload itself.
+    """
+    least = np.where(edges > 0, np.minimum(options.support, options.upheld * matched), options.support)
+    enough: Bools = (matched >= options.support) & (own >= least)
     return enough
 
 
@@ -80,13 +95,13 @@ def standing(
     best: Int32s = heaviest(prompt, skeleton, found.weight, stands, n_prompts)
     for _ in range(ROUNDS):
         direct = np.bincount(best[best >= 0], minlength=len(stands))
-        parent = parents(found, stands)
+        parent = parents(found, stands, options)
         gone = stands & _folded(found, direct, parent, n_prompts, options)
         gone &= ~gone[parent]  # a parent that goes first leaves its child to be compared with the next one
         if not gone.any():
             gone = _payload_of_others(found, prompt, skeleton, stands, best, options)
         if not gone.any():  # only then what is left empty: a parent may be waiting for its children's prompts
-            gone = stands & (direct < options.support)
+            gone = stands & ~upheld(direct, found.prompts, found.edges, options)
         if not gone.any():
             break
         stands &= ~gone
@@ -99,7 +114,7 @@ def _folded(found: Closures, direct: Int64s, parent: Int32s, among: int, options
 
     A few tokens more are a wording of its own if such children share the parent out among them; if the parent keeps
     prompts to itself, or many small children split it, they are the first words of what stands in its slot. One or two
-    words of a minor child are that beside the shortest parent.
+    words of a minor child are that beside the shortest parent. The name of one more field is no first word.
     """
     has = parent >= 0
     total = np.maximum(found.prompts[parent], 1)
@@ -108,6 +123,7 @@ def _folded(found: Closures, direct: Int64s, parent: Int32s, among: int, options
     opening = has & (extra < np.minimum(options.opening, options.opening_relative * found.weight[parent]))
     opening &= (found.prompts < options.opening_slice * total) & (direct[parent] >= options.opening_direct * total)
     little |= opening
+    little &= ~_fields(found, direct, parent, little, options)
     own = _with_small(direct, parent, little & (found.prompts < options.slice * total))
     slotted = own[parent] >= np.maximum(options.support, options.direct * total)
     fragment = has & (found.prompts < options.fragment * total) & (found.weight[parent] >= 0.5 * found.weight)
@@ -115,6 +131,20 @@ def _folded(found: Closures, direct: Int64s, parent: Int32s, among: int, options
     nothing = extra < np.minimum(options.twin, 0.25 * found.weight[parent])
     nothing |= extra < chance_scale(among, options) * options.added / np.maximum(found.prompts, 1)
     result: Bools = has & (fragment | (little & slotted) | nothing)
+    return result
+
+
+def _fields(found: Closures, direct: Int64s, parent: Int32s, little: Bools, options: MineOptions) -> Bools:
+    """Children that have one more field than their parent: a form with an optional part, such as a list of choices.
+
+    Many have it and many do not. Where some have one name and some another, they are what stands in a slot.
+    """
+    total = found.prompts[parent]
+    more = (parent >= 0) & (found.names > found.names[parent]) & (found.prompts >= options.field * total)
+    more &= direct > 0
+    single = np.bincount(parent[more], minlength=len(parent))[parent] == 1
+    without = _with_small(direct, parent, little & ~more)[parent]
+    result: Bools = more & single & (without >= options.field * total)
     return result
 
 
@@ -147,6 +177,8 @@ def _payload_of_others(
     here_and_there = count < options.strewn_share * own[heavier]
     elsewhere = np.bincount(lighter[here_and_there], weights=count[here_and_there], minlength=n)
     strewn: Bools = stands & (elsewhere >= options.strewn * np.maximum(own, 1))
+    light = (found.edges == 0) & (found.weight < options.payload_lightest)
+    strewn &= light | (elsewhere >= options.strewn_share * met)  # few of them are what may happen to an instruction
     if strewn.any():
         return strewn
     over_more = (count <= options.payload_overlap * own[heavier]) & (met[lighter] >= own[heavier])

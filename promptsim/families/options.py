@@ -15,6 +15,7 @@ class MineOptions:
     shingle: int = 5  # tokens in a shingle: 3 joins chance, 8 misses short instructions (0.85, 0.96, 0.90 for 3, 5, 8)
     anchored: int = 3  # tokens of a shingle at a line's start or end, where short instructions stand
     support: int = 5  # prompts (and distinct surroundings) that make a repeat: the smallest family reported
+    upheld: float = 0.6  # share of the prompts that match a skeleton which suffices where a heavier one has the others
     # --- what belongs together
     link: float = 0.8  # mutual containment of two posting lists that makes them one class
     present: float = 0.7  # share of a class's shingles that a prompt must hold to have the class
@@ -29,6 +30,7 @@ class MineOptions:
     reference: float = 1e6  # prompts of which the two are true; among fewer, less recurs by chance
     phrase: float = 16.0  # fixed tokens below which what stands at no line's start or end is a turn of phrase
     lightest: float = 2.5  # fixed tokens below which nothing is claimed: two words and a colon are something
+    edge: float = 2.0  # fixed tokens that standing at the beginning or the end of all its prompts is worth as evidence
     twin: float = 1.0  # fixed tokens, or a quarter of the parent's, by which a child must differ from it at all
     extra: float = 5.0  # fixed tokens that a child must add: less is the first words of a payload …
     relative: float = 0.25  # … or this share of the parent's own, where that is less …
@@ -38,6 +40,7 @@ class MineOptions:
     opening_relative: float = 0.75  # … and less than this share of the parent's own …
     opening_slice: float = 0.35  # … in a child with a smaller share of its parent's prompts …
     opening_direct: float = 0.3  # … while at least this share is the parent's own
+    field: float = 0.2  # share of a form's prompts that have one more field, and that have none
     fragment: float = 0.15  # a child with a smaller share of its parent's prompts …
     fragment_direct: float = 0.3  # … while at least this share is the parent's own, is payload stuck to the parent
     # --- payload that shows in the hierarchy

@@ -76,11 +76,12 @@ def _assign(tokens, flags, bounds, k, anchored, longest, table, keys, of, skelet
     nearest = np.full(n_prompts, -1, np.int32)
     near_share = np.zeros(n_prompts, np.float32)
     got = np.zeros(len(total), np.float32)
+    matched = np.zeros(len(total), np.int64)
     seen = np.full(len(keys), -1, np.int64)
     touched = np.empty(len(total), np.int32)
-    hashes = np.empty(3 * longest + 3, np.uint64)
-    places = np.empty(3 * longest + 3, np.int64)
-    kinds = np.empty(3 * longest + 3, np.uint8)
+    hashes = np.empty(4 * longest + 4, np.uint64)
+    places = np.empty(4 * longest + 4, np.int64)
+    kinds = np.empty(4 * longest + 4, np.uint8)
     for prompt in range(n_prompts):
         n_touched = 0
         for part in range(2 * prompt, 2 * prompt + 2):
@@ -105,7 +106,9 @@ def _assign(tokens, flags, bounds, k, anchored, longest, table, keys, of, skelet
             s = touched[i]
             held = got[s] / total[s]
             net = rank[s] * (2 * held - 1)
-            if held >= accept and (net > top or (net == top and s < best[prompt])):
+            matched[s] += held >= accept
+            fuller = held > share[prompt] or (held == share[prompt] and s < best[prompt])
+            if held >= accept and (net > top or (net == top and fuller)):
                 top = net
                 best[prompt] = s
                 share[prompt] = held
@@ -120,17 +123,21 @@ def _assign(tokens, flags, bounds, k, anchored, longest, table, keys, of, skelet
                     nearest[prompt] = s
                     near_share[prompt] = held
             got[s] = 0
-    return best, share, nearest, near_share
+    return best, share, nearest, near_share, matched
 
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """For each prompt the heaviest skeleton that it matches well, and the other of which it holds most; -1: none."""
+    """For each prompt the heaviest skeleton that it matches well, and the other of which it holds most; -1: none.
+
+    `matched` says of each skeleton how many prompts match it well, whatever else they match.
+    """
 
     best: Int32s
     share: Floats
     nearest: Int32s
     near_share: Floats
+    matched: Int64s
 
 
 def assign(

@@ -13,8 +13,13 @@ from numba import njit
 
 from promptsim.families.corpus import Corpus
 from promptsim.records import Int32s, Int64s, UInt8s, UInt64s
+from promptsim.text.tokens import tokenise
 
-PLAIN, STARTS, STOPS = 0, 1, 2  # kinds of a shingle: anywhere, at a line's start, at a line's end
+PLAIN, STARTS, STOPS = 0, 1, 2  # kinds of a shingle: anywhere, at a line's start, at a line's end …
+NAMES, OPENS, CLOSES = 3, 4, 5  # … and a word with a colon at a line's start, at a text's, and on its last line alone
+MOST_NAMES = 32  # of one text
+NAME = 2  # tokens of such a name of what follows ("Question: …"): shorter than any other shingle
+COLON = np.uint64(tokenise([":"]).hashes[0])
 LARGEST_SKETCH = 1 << 28
 
 
@@ -58,7 +63,7 @@ def shingle_at(tokens, i, k, kind):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, nogil=True)
 def shingles_of(tokens, flags, lo, hi, k, anchored, hashes, places, kinds):  # type: ignore[no-untyped-def]
-    """Write the shingles of tokens lo…hi (one part of a prompt); returns how many. Room for 3·(hi−lo) is enough."""
+    """Write the shingles of tokens lo…hi (one part of a prompt); returns how many. Room for 4·(hi−lo) is enough."""
     n = 0
     for i in range(lo, hi):
         if i + k <= hi:
@@ -76,7 +81,45 @@ def shingles_of(tokens, flags, lo, hi, k, anchored, hashes, places, kinds):  # t
             places[n] = i + 1 - anchored
             kinds[n] = 2
             n += 1
-    return n
+    return _names_of(tokens, flags, lo, hi, hashes, places, kinds, n)
+
+
+@njit(cache=True, nogil=True)
+def _names_of(tokens, flags, lo, hi, hashes, places, kinds, n):  # type: ignore[no-untyped-def]
+    """Write the names of what follows after the n shingles that are there; returns how many there are then.
+
+    A form names each of its fields once. What stands at several lines is who speaks, and many names are a list.
+    """
+    first = n
+    for i in range(lo, hi - 1):
+        if flags[i] & 1 and tokens[i + 1] == COLON:
+            if n - first == MOST_NAMES:
+                return first
+            kind = OPENS if i == lo else CLOSES if i + NAME == hi else NAMES
+            hashes[n] = shingle_at(tokens, i, NAME, kind)
+            places[n] = i
+            kinds[n] = kind
+            n += 1
+    kept = first
+    for j in range(first, n):
+        once = True
+        for other in range(first, n):
+            once &= other == j or tokens[places[other]] != tokens[places[j]]
+        if not once:
+            kinds[j] = PLAIN
+    for j in range(first, n):
+        if kinds[j] != PLAIN:
+            hashes[kept], places[kept], kinds[kept] = hashes[j], places[j], kinds[j]
+            kept += 1
+    return kept
+
+
+@njit(cache=True, nogil=True, inline="always")
+def width_of(kind, k, anchored):  # type: ignore[no-untyped-def]
+    """Tokens in a shingle of this kind."""
+    if kind == 0:
+        return k
+    return NAME if kind >= NAMES else anchored
 
 
 @njit(cache=True, nogil=True)
@@ -108,13 +151,37 @@ def distinct_weight(tokens, flags, fixed):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def closed_edges(flags, middle, fixed):  # type: ignore[no-untyped-def]
+    """1: the fixed text that a part of a prompt begins with goes on to a mark or a line's end, 2: what one ends with
+    comes after a mark or begins a line, 3: both. Sentences begin and end with the same few words; forms have limits.
+    """
+    edges = 0
+    for lo, hi in ((0, middle), (middle, len(flags))):
+        t = lo
+        limit = False
+        while t < hi and fixed[t]:
+            limit |= flags[t] & 2 > 0
+            t += 1
+        if t > lo and (limit or flags[t - 1] & 4):
+            edges |= 1
+        t = hi
+        limit = False
+        while t > lo and fixed[t - 1]:
+            t -= 1
+            limit |= flags[t] & 1 > 0
+        if t < hi and (limit or flags[t - 1] & 4):
+            edges |= 2
+    return edges
+
+
+@njit(cache=True, nogil=True)
 def _sketch(tokens, flags, bounds, k, anchored, bits, longest):  # type: ignore[no-untyped-def]
     """Saturating counts of shingles by hash."""
     counts = np.zeros(1 << bits, np.uint8)
     shift = np.uint64(64 - bits)
-    hashes = np.empty(3 * longest + 3, np.uint64)
-    places = np.empty(3 * longest + 3, np.int64)
-    kinds = np.empty(3 * longest + 3, np.uint8)
+    hashes = np.empty(4 * longest + 4, np.uint64)
+    places = np.empty(4 * longest + 4, np.int64)
+    kinds = np.empty(4 * longest + 4, np.uint8)
     for part in range(len(bounds) - 1):
         n = shingles_of(tokens, flags, bounds[part], bounds[part + 1], k, anchored, hashes, places, kinds)
         for j in range(n):
@@ -138,9 +205,9 @@ def _emit(tokens, flags, bounds, k, anchored, bits, counts, support, longest, ro
     shingle = np.empty(room, np.int32)
     place = np.empty(room, np.int32)
     of_prompt = np.zeros(n_prompts + 1, np.int64)
-    hashes = np.empty(3 * longest + 3, np.uint64)
-    places = np.empty(3 * longest + 3, np.int64)
-    kinds = np.empty(3 * longest + 3, np.uint8)
+    hashes = np.empty(4 * longest + 4, np.uint64)
+    places = np.empty(4 * longest + 4, np.int64)
+    kinds = np.empty(4 * longest + 4, np.uint8)
     filled = 0
     for prompt in range(n_prompts):
         start = bounds[2 * prompt]
@@ -228,7 +295,7 @@ def repeats(corpus: Corpus, k: int, anchored: int, support: int) -> Repeats:
     bits = int(np.clip(np.ceil(np.log2(max(4 * n_tokens, 1024))), 10, np.log2(LARGEST_SKETCH)))
     counts = _sketch(corpus.tokens, corpus.flags, corpus.bounds, k, anchored, bits, longest)
     table_bits = int(np.ceil(np.log2(4 * int((counts >= support).sum()) + 1024)))
-    room = 3 * n_tokens + 3
+    room = 4 * n_tokens + 4
     while True:
         found = _emit(
             corpus.tokens, corpus.flags, corpus.bounds, k, anchored, bits, counts, support, longest, room, table_bits

@@ -13,9 +13,10 @@ from numba import njit
 
 from promptsim.families.atoms import Classes
 from promptsim.families.corpus import Corpus
+from promptsim.families.edges import class_edges, count_of
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import pairs
-from promptsim.families.shingles import PLAIN, Repeats, distinct_weight
+from promptsim.families.shingles import NAMES, STARTS, Repeats, closed_edges, distinct_weight, width_of
 from promptsim.records import Bools, Floats, Int32s, Int64s
 
 
@@ -30,7 +31,9 @@ class Closures:
     prompts: Int64s
     varied: Floats  # distinct surroundings of the seed for each of its prompts
     bulk: Floats  # share of each in the tokens of its prompts, about
-    edged: Bools  # which stand at a line's start or end, in part
+    anchored: Bools  # which stand at a line's start or end, in part
+    edges: Floats  # how many ends of the text of its prompts each stands at: 0, 1 or 2
+    names: Int64s  # how many names of fields each holds
     cut: int
 
 
@@ -89,6 +92,7 @@ def _weights(  # type: ignore[no-untyped-def]
 ):
     """Fixed tokens of each skeleton in its example prompt: each once, punctuation half."""
     out = np.zeros(len(example), np.float32)
+    edges = np.zeros(len(example), np.int64)
     inside = np.full(n_classes, -1, np.int64)
     fixed = np.zeros(longest + 1, np.uint8)
     seen = np.full(len(class_of), -1, np.int64)
@@ -105,39 +109,44 @@ def _weights(  # type: ignore[no-untyped-def]
             s = shingle[j]
             if class_of[s] >= 0 and inside[class_of[s]] == i and seen[s] != i:
                 seen[s] = i
-                width = k if kinds[s] == 0 else anchored
+                width = width_of(kinds[s], k, anchored)
                 for t in range(place[j], place[j] + width):
                     fixed[t] = 1
         out[i] = distinct_weight(tokens[start : start + n], flags[start : start + n], fixed)
-    return out
+        edges[i] = closed_edges(flags[start : start + n], bounds[2 * prompt + 1] - start, fixed)
+    return out, edges
 
 
 def weights(
     corpus: Corpus, repeats: Repeats, classes: Classes, example: Int64s, part: Int32s, of: Int64s, options: MineOptions
-) -> Floats:
-    """Fixed tokens of sets of classes, `part[of[i]:of[i+1]]`, as they stand in prompt `example[i]` (-1: nowhere)."""
+) -> tuple[Floats, Int64s]:
+    """Fixed tokens of sets of classes, `part[of[i]:of[i+1]]`, as they stand in prompt `example[i]` (-1: nowhere).
+
+    And at which edges what is fixed there is closed: the sum of 1 (the beginning) and 2 (the end).
+    """
     longest = int((corpus.bounds[2::2] - corpus.bounds[:-1:2]).max(initial=0))
-    found: Floats = _weights(
+    found: tuple[Floats, Int64s] = _weights(
         corpus.tokens, corpus.flags, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds,
         classes.of_shingle, example, part, of, options.shingle, options.anchored, len(classes), longest,
     )  # fmt: skip
     return found
 
 
-def class_weights(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOptions) -> Floats:
-    """Fixed tokens of each class by itself."""
+def class_weights(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOptions) -> tuple[Floats, Int64s]:
+    """Fixed tokens of each class by itself, and the edges at which it stands, closed."""
     own = np.arange(len(classes), dtype=np.int32)
     example = np.full(len(classes), -1, np.int64)
     prompt = np.repeat(np.arange(len(corpus)), np.diff(classes.of_prompt))
     example[classes.held[::-1]] = prompt[::-1]
-    return weights(corpus, repeats, classes, example, own, np.arange(len(classes) + 1), options)
+    weight, closed = weights(corpus, repeats, classes, example, own, np.arange(len(classes) + 1), options)
+    return weight, closed & class_edges(corpus, repeats, classes, options.shingle, options.anchored)
 
 
-def edged(repeats: Repeats, classes: Classes) -> Bools:
-    """Which classes have a shingle that is anchored at a line's start or end."""
-    marked = np.zeros(len(classes), np.bool_)
-    marked[classes.of_shingle[(repeats.kinds != PLAIN) & (classes.of_shingle >= 0)]] = True
-    return marked
+def marked(repeats: Repeats, classes: Classes, kind: int) -> Bools:
+    """Which classes have a shingle of this kind or one of those after it."""
+    found = np.zeros(len(classes), np.bool_)
+    found[classes.of_shingle[(repeats.kinds >= kind) & (classes.of_shingle >= 0)]] = True
+    return found
 
 
 def closures(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOptions) -> Closures:
@@ -156,12 +165,19 @@ def closures(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOp
     )  # fmt: skip
     example = np.full(len(classes), -1, np.int64)
     example[skeleton[::-1]] = prompt[::-1]
-    weight = weights(corpus, repeats, classes, example, part, of, options)
+    weight, closed = weights(corpus, repeats, classes, example, part, of, options)
     prompts = np.bincount(skeleton, minlength=len(classes))
     length = (corpus.bounds[2::2] - corpus.bounds[:-1:2])[prompt]
     tokens = np.bincount(skeleton, weights=length, minlength=len(classes))
     shingles = np.add.reduceat(classes.size[part], of[:-1]) if len(part) else np.zeros(0, np.int64)
     bulk = ((shingles + options.shingle - 1) * prompts / np.maximum(tokens, 1)).astype(np.float32)
     varied = (classes.distinct / np.maximum(classes.prompts(), 1)).astype(np.float32)
-    at_edge = np.logical_or.reduceat(edged(repeats, classes)[part], of[:-1]) if len(part) else np.zeros(0, np.bool_)
-    return Closures(own, part, of, weight, prompts, varied, bulk, at_edge, met.cut)
+    names = np.bincount(
+        classes.of_shingle[(repeats.kinds >= NAMES) & (classes.of_shingle >= 0)], minlength=len(classes)
+    )
+    names = np.add.reduceat(names[part], of[:-1]) if len(part) else names
+    edges = class_edges(corpus, repeats, classes, options.shingle, options.anchored)
+    edges = np.bitwise_or.reduceat(edges[part], of[:-1]) if len(part) else edges
+    anchored = marked(repeats, classes, STARTS)
+    anchored = (np.logical_or.reduceat(anchored[part], of[:-1]) if len(part) else anchored) | (edges > 0)
+    return Closures(own, part, of, weight, prompts, varied, bulk, anchored, count_of(edges & closed), names, met.cut)

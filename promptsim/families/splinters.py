@@ -47,9 +47,9 @@ def _met(tokens, flags, bounds, k, anchored, longest, table, keys, of, skeleton,
     """Pairs (own, other) of skeletons, one for each prompt of `rows` with a shingle of the other that its own lacks."""
     mask = np.uint64(len(table) - 1)
     seen = np.full(len(stands), -1, np.int64)
-    hashes = np.empty(3 * longest + 3, np.uint64)
-    places = np.empty(3 * longest + 3, np.int64)
-    kinds = np.empty(3 * longest + 3, np.uint8)
+    hashes = np.empty(4 * longest + 4, np.uint64)
+    places = np.empty(4 * longest + 4, np.int64)
+    kinds = np.empty(4 * longest + 4, np.uint8)
     out = np.empty((1 << 12, 2), np.int64)
     filled = 0
     for r in range(len(rows)):
@@ -222,7 +222,7 @@ def _joined_cores(corpus: Corpus, fixed: Cores, whole: Int32s, sample: Sample, o
     hashes = [fixed.hashes[a:b] for a, b in pairwise(fixed.of.tolist())]
     weights = [fixed.weights[a:b] for a, b in pairwise(fixed.of.tolist())]
     texts = [fixed.text[a:b] for a, b in pairwise(fixed.text_of.tolist())]
-    tokens, worth, example = fixed.tokens.copy(), fixed.worth.copy(), fixed.example.copy()
+    tokens, worth, edges, example = fixed.tokens.copy(), fixed.worth.copy(), fixed.edges.copy(), fixed.example.copy()
     for head in np.flatnonzero(np.bincount(whole, minlength=len(whole)) > 1).tolist():
         parts = np.flatnonzero(whole == head)
         rows = sample.rows[sample.of[head] : sample.of[head + 1]]
@@ -232,11 +232,12 @@ def _joined_cores(corpus: Corpus, fixed: Cores, whole: Int32s, sample: Sample, o
         weight = np.concatenate([weights[s] for s in parts])[first]
         for s in parts:
             hashes[s], weights[s], texts[s], tokens[s], example[s] = hashes[s][:0], weights[s][:0], texts[s][:0], 0, -1
+            edges[s] = 0
         hashes[head], weights[head], texts[head], example[head] = own, weight, corpus.tokens[at], row
         tokens[head] = distinct_weight(corpus.tokens[at], corpus.flags[at], np.ones(len(at), np.uint8))
-        worth[head] = fixed.worth[parts].min()
+        worth[head], edges[head] = fixed.worth[parts].min(), fixed.edges[parts].max()
     return Cores(
-        np.concatenate(hashes), np.concatenate(weights), _offsets(hashes), tokens, worth, example,
+        np.concatenate(hashes), np.concatenate(weights), _offsets(hashes), tokens, worth, example, edges,
         np.concatenate(texts), _offsets(texts),
     )  # fmt: skip
 

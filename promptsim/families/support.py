@@ -11,7 +11,7 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.corpus import Corpus
-from promptsim.families.shingles import Repeats, mixed
+from promptsim.families.shingles import Repeats, mixed, width_of
 from promptsim.records import Int32s
 
 BASE = 1.4  # ratio of two levels of "as widely shared"
@@ -34,7 +34,7 @@ def _residuals(tokens, bounds, shingle, place, of_prompt, kinds, df, level_of, t
         cover[:n] = 0
         for j in range(lo, hi):
             s = shingle[j]
-            width = k if kinds[s] == 0 else anchored
+            width = width_of(kinds[s], k, anchored)
             for t in range(place[j], place[j] + width):
                 if cover[t] < df[s]:
                     cover[t] = df[s]

@@ -76,11 +76,10 @@ def group_wordings(
         raise ValueError(f"{len(templates)} templates but the accounts of {len(accounts)}")
     texts = [fixed_text(template) for template in templates]
     words = words_of(texts)
-    usable = np.array([len(w) >= LEAST_WORDS for w in words], np.bool_)
-    if commonplace is not None:
-        usable &= ~np.asarray(commonplace, np.bool_)
+    told = np.array([len(w) >= LEAST_WORDS for w in words], np.bool_)
+    usable = told if commonplace is None else told & ~np.asarray(commonplace, np.bool_)
     group = np.arange(len(texts), dtype=np.int64)
-    joins, cuts = _near_identical(words, usable, group)
+    joins, cuts = _near_identical(words, told, usable, group)
     paired = usable & np.array([len(w) >= LEAST_REWORDED for w in words], np.bool_)
     if varied is not None:
         paired &= np.asarray(varied, np.bool_)
@@ -174,13 +173,15 @@ def _strangers(texts: Sequence[str], paired: Bools, first: Int64s, second: Int64
     return list(chosen.values())[:STRANGERS]
 
 
-def _near_identical(words: Sequence[UInt64s], usable: Bools, group: Int64s) -> tuple[list[Join], dict[str, int]]:
-    """Join texts that differ by hardly a word."""
-    found = twins(words, usable, ALONE)
+def _near_identical(
+    words: Sequence[UInt64s], told: Bools, usable: Bools, group: Int64s
+) -> tuple[list[Join], dict[str, int]]:
+    """Join texts that differ by hardly a word, and those of the same words if they are not `usable` but long enough."""
+    found = twins(words, told, ALONE)
     joins = []
     rows = zip(found.first.tolist(), found.second.tolist(), found.likeness.tolist(), strict=True)
     for a, b, same in rows:
-        if group[a] != group[b]:
+        if group[a] != group[b] and (same >= 1.0 or (usable[a] and usable[b])):
             _unite(group, a, b)
             joins.append(Join(a, b, same, f"the fixed texts are near-identical ({same:.0%} of the words)"))
     cuts = {"crowded_shingles": found.crowded, "near_identical_pairs_not_compared": found.not_compared}

@@ -1,0 +1,95 @@
+"""Where fixed text stands at the very beginning or end of what its prompts say: evidence besides its length.
+
+A phrase within a text recurs by chance; the same words at the same end of every text that has them do so much less.
+Used where skeletons are weighed against chance.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from promptsim.families.atoms import Classes
+from promptsim.families.corpus import Corpus
+from promptsim.families.shingles import Repeats, width_of
+from promptsim.records import Floats, Int32s, Int64s
+
+SHARE = 0.8  # of its prompts that have it there
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _edge(start, middle, end, first, last):  # type: ignore[no-untyped-def]
+    """1: at the beginning of the system or the user text, 2: at the end of one, 3: both."""
+    begins = first == 0 or first == middle - start
+    ends = last == middle - start or last == end - start
+    return (1 if begins else 0) | (2 if ends else 0)
+
+
+@njit(cache=True, nogil=True)
+def _of_classes(bounds, shingle, place, of_prompt, kinds, class_of, n_classes, k, anchored):  # type: ignore[no-untyped-def]
+    """Prompts that have each class at the beginning, and at the end."""
+    out = np.zeros((n_classes, 2), np.int64)
+    seen = np.full((n_classes, 2), -1, np.int64)
+    for prompt in range(len(of_prompt) - 1):
+        start, middle, end = bounds[2 * prompt], bounds[2 * prompt + 1], bounds[2 * prompt + 2]
+        for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
+            c = class_of[shingle[j]]
+            if c < 0:
+                continue
+            edge = _edge(start, middle, end, place[j], place[j] + width_of(kinds[shingle[j]], k, anchored))
+            for side in range(2):
+                if edge & (1 << side) and seen[c, side] != prompt:
+                    seen[c, side] = prompt
+                    out[c, side] += 1
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _of_cores(bounds, shingle, place, of_prompt, kinds, members, of_core, kept, of, n_shingles, k, anchored):  # type: ignore[no-untyped-def]
+    """Members of each core that have a part of it at the beginning, and at the end."""
+    out = np.zeros((len(of) - 1, 2), np.int64)
+    inside = np.full(n_shingles, -1, np.int64)
+    for core in range(len(of) - 1):
+        for i in range(of[core], of[core + 1]):
+            inside[kept[i]] = core
+        for i in range(of_core[core], of_core[core + 1]):
+            prompt = members[i]
+            start, middle, end = bounds[2 * prompt], bounds[2 * prompt + 1], bounds[2 * prompt + 2]
+            edge = 0
+            for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
+                if inside[shingle[j]] == core:
+                    edge |= _edge(start, middle, end, place[j], place[j] + width_of(kinds[shingle[j]], k, anchored))
+            for side in range(2):
+                out[core, side] += (edge >> side) & 1
+    return out
+
+
+def class_edges(corpus: Corpus, repeats: Repeats, classes: Classes, k: int, anchored: int) -> Int64s:
+    """At which edges each class stands: the sum of 1 (the beginning) and 2 (the end)."""
+    counted = _of_classes(
+        corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds, classes.of_shingle,
+        len(classes), k, anchored,
+    )  # fmt: skip
+    return _bits(counted, classes.prompts())
+
+
+def core_edges(
+    corpus: Corpus, repeats: Repeats, members: Int64s, of_core: Int64s, kept: Int32s, of: Int64s, k: int, anchored: int
+) -> Int64s:
+    """The same of cores, `kept[of[i]:of[i+1]]` being the shingles of core i and `members[of_core[i]:…]` its prompts."""
+    counted = _of_cores(
+        corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds, members, of_core, kept, of,
+        len(repeats.hashes), k, anchored,
+    )  # fmt: skip
+    return _bits(counted, np.diff(of_core))
+
+
+def _bits(counted: Int64s, prompts: Int64s) -> Int64s:
+    there = counted >= SHARE * np.maximum(prompts[:, None], 1)
+    return there[:, 0].astype(np.int64) + 2 * there[:, 1]
+
+
+def count_of(edges: Int64s) -> Floats:
+    """How many edges those are: 0 to 2."""
+    result: Floats = ((edges & 1) + (edges >> 1)).astype(np.float32)
+    return result
