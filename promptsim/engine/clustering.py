@@ -83,9 +83,10 @@ def run_clustering(
         public = read_known(settings.known_prompts()) if known is None else frozenset(known)
         with store.snapshot():
             covered = store.counts().prompts
-            with clock.stage("reading", progress):
-                incidence, activity = store.incidence(), store.activity()
-                previous, networks_before = store.family_set(), store.networks()
+            with clock.stage("reading", progress), ThreadPoolExecutor(1) as beside:
+                sorting = beside.submit(store.incidence, store.numbered_events())
+                activity, previous, networks_before = store.activity(), store.family_set(), store.networks()
+                incidence = sorting.result()
             last = store.mining()
             whole = full or not can_be_extended(last, covered)
             with ThreadPoolExecutor(1) as beside:

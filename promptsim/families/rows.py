@@ -13,14 +13,19 @@ from promptsim.records import Bools, FamilySet, Incidence, Int32s, Int64s, Membe
 def some_rows(members: Members, keep: Bools) -> Members:
     """Some of the rows."""
     known = _placed(members)
+    if keep.all():
+        return known
     return Members(*(getattr(known, field.name)[keep] for field in fields(Members)))
 
 
 def all_rows(one: Members, two: Members) -> Members:
     """The rows of both, by prompt number."""
     one, two = _placed(one), _placed(two)
-    order = order_of(np.concatenate([one.prompt_no, two.prompt_no]))
-    return Members(*(np.concatenate([getattr(one, f.name), getattr(two, f.name)])[order] for f in fields(Members)))
+    both = Members(*(np.concatenate([getattr(one, f.name), getattr(two, f.name)]) for f in fields(Members)))
+    if not len(one.prompt_no) or not len(two.prompt_no) or one.prompt_no[-1] <= two.prompt_no[0]:
+        return both  # news mostly comes after all that is known
+    order = order_of(both.prompt_no)
+    return Members(*(getattr(both, f.name)[order] for f in fields(Members)))
 
 
 def _placed(members: Members) -> Members:

@@ -16,7 +16,8 @@ from scipy import special
 
 from promptsim.networks.reference import Prior, fit_reference
 from promptsim.networks.usage import Usage
-from promptsim.records import Bools, Int64s
+from promptsim.order import order_by
+from promptsim.records import Bools, Int32s, Int64s
 
 Doubles = npt.NDArray[np.float64]
 
@@ -56,20 +57,30 @@ class MeetingRate:
 def measure_sharding(usage: Usage, families: int) -> Sharding:
     """Counts over distinct (family, filling, party): what a party repeats by itself does not matter."""
     key = usage.filling * np.uint64(0x9E3779B97F4A7C15) + usage.family.astype(np.uint64) * np.uint64(0xD6E8FEB86659FD93)
-    order = np.argsort(key, kind="stable")  # rows come by family and party: stable, parties stay in order
+    order = np.argsort(key)  # in no order of parties: a stable one takes three times as long
     family, filling, party = usage.family[order], usage.filling[order], usage.party[order]
     new_filling = _changes(family) | _changes(filling)
-    sending = new_filling | _changes(party)
-    family, group = family[sending], np.cumsum(new_filling)[sending] - 1
+    group = np.cumsum(new_filling) - 1
+    sending = _once(group, party, np.bincount(group))
+    family, group, party = family[sending], group[sending], party[sending]
     senders = np.bincount(group)
     sendings = np.bincount(family, minlength=families)
     common = np.bincount(family, weights=senders[group] > 1, minlength=families)
     meetings = np.bincount(family, weights=(senders[group] - 1) / 2, minlength=families).astype(np.float64)
-    mine = np.sort(usage.family[order][sending].astype(np.int64) * usage.party_count + party[sending])
+    mine = np.sort(family.astype(np.int64) * usage.party_count + party)
     own = np.diff(np.flatnonzero(np.append(_changes(mine), True))).astype(np.float64)  # each pair has sent something
     squares = np.bincount(usage.pair_family, weights=own**2, minlength=families)
     pairs = (sendings.astype(np.float64) ** 2 - squares) / 2
     return Sharding(sendings.astype(np.int64), common.astype(np.int64), meetings, pairs)
+
+
+def _once(group: Int64s, party: Int32s, sizes: Int64s) -> Bools:
+    """One row for each (group, party); groups come in order. Most have one row."""
+    chosen: Bools = sizes[group] == 1
+    rows = np.flatnonzero(~chosen)
+    rows = rows[order_by(group[rows], party[rows])]
+    chosen[rows[_changes(group[rows]) | _changes(party[rows])]] = True
+    return chosen
 
 
 def _changes(values: npt.NDArray[np.generic]) -> Bools:

@@ -52,10 +52,17 @@ class Streams(Core):
         alive[np.array(gone, dtype=np.int64)] = False
         return alive
 
-    def incidence(self) -> Incidence:
-        """Who sent which prompt, how often and when."""
+    def numbered_events(self) -> int:
+        """Events that have a number, erased ones among them."""
         with self.snapshot() as connection:
-            events = self._event_count(connection)
+            return self._event_count(connection)
+
+    def incidence(self, events: int | None = None) -> Incidence:
+        """Who sent which prompt, how often and when.
+
+        `events`: of the first so many, as a snapshot has them, so that another thread can ask beside it.
+        """
+        events = self.numbered_events() if events is None else events
         account, prompt = self.columns.account(events), self.columns.prompt(events)
         width = np.int64(account.max(initial=0) + 1)  # no wider than it must be: short keys are sorted faster
         pair = np.where(account >= 0, prompt * width + account, -1)
