@@ -25,6 +25,7 @@ from promptsim.errors import BusyError
 from promptsim.families.increment import extend
 from promptsim.families.mine import mine
 from promptsim.families.options import RULES
+from promptsim.memory import kept_for_reuse
 from promptsim.networks.changes import network_changes
 from promptsim.networks.link import link
 from promptsim.networks.options import NetworkOptions
@@ -78,7 +79,7 @@ def run_clustering(
     them, those of the operator's file.
     """
     run = run or store.start_run(full=full)
-    with _kept_alive(store, run), _recorded(store, run), _nothing_collected():
+    with _kept_alive(store, run), _recorded(store, run), _nothing_collected(), kept_for_reuse():
         clock = Clock()
         public = read_known(settings.known_prompts()) if known is None else frozenset(known)
         with store.snapshot():

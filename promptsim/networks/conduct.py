@@ -16,7 +16,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
 
 from promptsim.networks.evenness import (
     SHARE_PRIOR,
@@ -29,6 +28,7 @@ from promptsim.networks.evenness import (
 )
 from promptsim.networks.figures import Figures, figures_of
 from promptsim.networks.habit import HABIT_PRIOR, Habit, measure_habit
+from promptsim.networks.laws import beta_binomial, binomial
 from promptsim.networks.reference import Prior, Reference, fit_reference
 from promptsim.networks.rhythm import HOURS_PRIOR, Hours, People, Schedule, assess_schedule, measure_hours
 from promptsim.networks.usage import REGULAR, Usage
@@ -248,8 +248,8 @@ def _machine_odds(schedule: Schedule, people: People, uses: Int64s, sitting: Int
         return np.zeros(len(uses))
     seed = schedule.scheduled
     rate = (sitting[seed].sum() + 0.5) / (uses[seed].sum() + 1)
-    machine = stats.binom.pmf(sitting, uses, rate)
-    person = stats.betabinom.pmf(sitting, uses, people.alpha, people.beta)
+    machine = binomial(sitting, uses, float(rate))
+    person = beta_binomial(sitting, uses, people.alpha, people.beta)
     prior = np.clip(seed.mean(), 0.05, 0.95)
     result: Doubles = np.maximum(machine, 1e-300) * prior / (np.maximum(person, 1e-300) * (1 - prior))
     return result

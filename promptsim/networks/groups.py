@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import stats
 
 from promptsim.networks.communities import Community, FamilyUsers
 from promptsim.networks.corroboration import Corroborated
 from promptsim.networks.couse import Ties, benjamini_hochberg
+from promptsim.networks.laws import binomial_tail
 from promptsim.networks.options import NetworkOptions
 from promptsim.networks.solo import SoloClaim
 from promptsim.networks.usage import Usage
@@ -142,5 +142,5 @@ def _most_owned(
     families, numbers = key // max(groups, 1), key % max(groups, 1)
     enough = (seen >= 2) & (seen >= ATTACH_SHARE * usage.family_parties[families])
     families, numbers, seen = families[enough], numbers[enough], seen[enough]
-    p_values = stats.binom.sf(seen - 1, usage.family_parties[families], np.minimum(weight[numbers], 1.0))
-    return families, numbers, np.asarray(p_values, np.float64)
+    p_values = binomial_tail(seen, usage.family_parties[families], np.minimum(weight[numbers], 1.0))
+    return families, numbers, p_values

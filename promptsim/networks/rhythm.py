@@ -14,9 +14,10 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special, stats
+from scipy import special
 
 from promptsim.networks.figures import Figures
+from promptsim.networks.laws import beta_binomial, negative_binomial_tail
 from promptsim.networks.reference import Prior, fit_reference
 from promptsim.networks.usage import Usage
 from promptsim.records import Bools, Int64s
@@ -145,8 +146,8 @@ def scheduled_parties(alpha: float, beta: float, uses: Int64s, sitting: Int64s, 
 def _limit(alpha: float, beta: float, uses: int, level: float) -> tuple[float, float]:
     """Most uses in sittings that still count as scheduled (-1: none), and the chance of so few."""
     if uses > MANY_USES:
-        return float(np.floor(uses * stats.beta.ppf(level, alpha, beta))), level
-    law = np.cumsum(stats.betabinom.pmf(np.arange(uses + 1), uses, alpha, beta))
+        return float(np.floor(uses * special.betaincinv(alpha, beta, level))), level
+    law = np.cumsum(beta_binomial(np.arange(uses + 1), uses, alpha, beta))
     limit = int(np.searchsorted(law, level, side="right")) - 1
     return float(limit), float(law[limit]) if limit >= 0 else 0.0
 
@@ -160,8 +161,7 @@ def assess_schedule(people: People, uses: Int64s, sitting: Int64s) -> Schedule:
         scheduled, chance = scheduled_parties(people.alpha, people.beta, uses, sitting, excess.level)
         seen, expected = int(scheduled.sum()), float(excess.rate * chance.sum())
         shape = 1 / excess.dispersion
-        mean = max(expected, 1e-9)
-        tails.append(special.betainc(seen, shape, mean / (shape + mean)) if seen else 1.0)
+        tails.append(negative_binomial_tail(seen, shape, max(expected, 1e-9)) if seen else 1.0)
         told = told or (scheduled, seen, expected)
     scheduled, seen, expected = told or (np.zeros(len(uses), bool), 0, 0.0)
     share = float(sitting.sum() / max(uses.sum(), 1))

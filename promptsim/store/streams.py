@@ -64,8 +64,11 @@ class Streams(Core):
         """
         events = self.numbered_events() if events is None else events
         account, prompt = self.columns.account(events), self.columns.prompt(events)
-        width = np.int64(account.max(initial=0) + 1)  # no wider than it must be: short keys are sorted faster
-        pair = np.where(account >= 0, prompt * width + account, -1)
+        width = int(account.max(initial=0)) + 1  # no wider than it must be: short keys are sorted faster
+        pair = prompt.astype(np.int64)
+        pair *= width
+        pair += account
+        pair[account < 0] = -1
         order = order_of(pair)
         pair = pair[order]
         erased = int(np.searchsorted(pair, 0))
@@ -105,7 +108,9 @@ class Streams(Core):
         self, connection: Connection, account: Int32s, metadata: Int32s
     ) -> tuple[Mapping[str, Mapping[int, tuple[str, ...]]], int]:
         """Distinct values by key and account, sorted, and how many were left out where an account had too many."""
-        pairs = np.unique((metadata.astype(np.int64)[account >= 0] << 32) | account[account >= 0])
+        there = (account >= 0) & (metadata > 0)
+        pairs = np.sort((metadata[there].astype(np.int64) << 32) | account[there])
+        pairs = pairs[np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]]  # np.unique hashes: six times slower
         numbers, owners = pairs >> 32, (pairs & 0xFFFFFFFF).tolist()
         starts = np.searchsorted(numbers, np.arange(int(numbers[-1]) + 2 if len(numbers) else 1)).tolist()
         found: dict[str, dict[int, set[str]]] = {}
