@@ -23,10 +23,11 @@ from promptsim.families.options import MineOptions
 from promptsim.families.pairs import affordable, pairs
 from promptsim.families.postings import assign, build
 from promptsim.families.repair import repair
-from promptsim.families.shingles import Repeats, distinct_weight, drop, repeats
+from promptsim.families.shingles import COLON, Repeats, distinct_weight, drop, repeats
 from promptsim.families.skeletons import Closures
 from promptsim.families.support import distinct_residuals
 from promptsim.records import DocumentBatch
+from promptsim.text.tokens import tokenise
 
 ALPHABET = "alder beech cedar date elder fig gum hazel".split()  # noqa: SIM905
 texts_of_few_words = st.lists(st.lists(st.sampled_from(ALPHABET), max_size=12).map(" ".join), min_size=1, max_size=12)
@@ -298,3 +299,7 @@ def test_a_heavier_closure_is_no_parent_of_one_that_has_only_its_last_field() ->
     )  # fmt: skip
     assert parents(found, np.ones(3, np.bool_), MineOptions())[2] == -1
     assert parents(replace(found, weight=np.array([4, 14, 8], np.float32)), np.ones(3, np.bool_), MineOptions())[2] == 0
+
+
+def test_the_colon_of_field_names_is_the_token() -> None:
+    assert tokenise([":"]).hashes.tolist() == [int(COLON)]

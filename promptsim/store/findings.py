@@ -121,10 +121,10 @@ def _write_families(connection: Connection, found: FamilySet, networks: NetworkS
     for table in ("families", "skeletons"):
         connection.execute(f"DELETE FROM {table}")
     marks = ", ".join("?" * 20)
-    whole = (rows.with_finding(family, networks.families.get(family.family_id)) for family in found.families)
+    said = networks.families
     connection.executemany(
         f"INSERT INTO families (family_no, {rows.FAMILY_COLUMNS}) VALUES ({marks})",
-        ((number, *rows.family_to_row(family)) for number, family in enumerate(whole)),
+        ((number, *rows.family_to_row(one, said.get(one.family_id))) for number, one in enumerate(found.families)),
     )
     connection.executemany(
         "INSERT INTO skeletons VALUES (?, ?, ?, ?, ?, ?, ?)",

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -71,8 +70,13 @@ def _real(value: float | None) -> float | None:
 
 
 # ------------------------------------------------------------------ families
-def family_to_row(family: Family) -> Row:
+def family_to_row(family: Family, finding: Finding | None = None) -> Row:
+    """The family with what the networks room says of it: its claim counts, its evidence comes after the family's."""
     counts = (family.event_count, family.prompt_count, family.account_count, family.first_seen, family.last_seen)
+    claim: Family | Finding = finding or family
+    evidence, network_ids = family.evidence, claim.network_ids or family.network_ids
+    if finding is not None:
+        evidence += tuple(item for item in finding.evidence if item not in family.evidence)
     return (
         family.family_id,
         family.kind,
@@ -82,12 +86,12 @@ def family_to_row(family: Family) -> Row:
         _without_figures(family.wordings),
         *map(int, counts),
         float(family.commonplace),
-        int(family.flagged),
-        float(family.score),
-        _real(family.p_value),
-        evidence_to_json(family.evidence),
+        int(claim.flagged),
+        float(claim.score),
+        _real(claim.p_value),
+        evidence_to_json(evidence),
         family.status,
-        _without_figures(family.network_ids),
+        _without_figures(network_ids),
         _without_figures(family.lineage),
     )
 
@@ -107,22 +111,6 @@ def _claim(values: dict[str, Any]) -> dict[str, Any]:
     if "network_ids" in values:
         values["network_ids"] = _loaded(values["network_ids"], _names)
     return values
-
-
-def with_finding(family: Family, finding: Finding | None) -> Family:
-    """The family with what the networks room says of it: its claim counts, its evidence comes after the family's."""
-    if finding is None:
-        return family
-    known = {item.name for item in family.evidence}
-    added = tuple(item for item in finding.evidence if item.name not in known or item not in family.evidence)
-    return replace(
-        family,
-        flagged=finding.flagged,
-        score=finding.score,
-        p_value=finding.p_value,
-        evidence=family.evidence + added,
-        network_ids=finding.network_ids or family.network_ids,
-    )
 
 
 # ------------------------------------------------------------------ evidence, findings, networks
