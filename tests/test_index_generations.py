@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from promptsim.errors import BusyError, EncoderMismatchError
-from promptsim.index import generation, index, seal, vectors
+from promptsim.index import generation, index, seal, segments, vectors
 from promptsim.index.generation import building, current_name
 from promptsim.index.index import Index
 from tests.index_samples import FIXED, World, asked
@@ -88,7 +88,10 @@ def test_new_prompts_are_found_before_any_rebuild(world: World, home: Path) -> N
     assert not opened.needs_rebuild
 
 
-def test_a_long_tail_asks_for_a_rebuild_which_keeps_the_large_segment(world: World, home: Path) -> None:
+def test_a_long_tail_asks_for_a_rebuild_which_keeps_the_large_segment(
+    world: World, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(segments, "JOIN_BELOW", 2)  # so that 600 are many beside 201
     opened = world.index(home)
     before = {path.name: path.stat().st_ino for path in files_of(home)}
     world.grow(201)

@@ -22,7 +22,7 @@ from promptsim.index.spans import before, pairs_of
 from promptsim.progress import Progress
 from promptsim.records import Bools, DocumentBatch
 
-JOIN_BELOW = 2  # an older segment smaller than this many times the new one is built into it
+JOIN_BELOW = 4  # an older segment smaller than this many times the new one is built into it: each costs every search
 
 
 class Documents(Protocol):

@@ -21,6 +21,7 @@ from promptsim.records import Bools, Floats, Int64s
 EXACT_ROWS = 30_000  # scored one by one in about 4 ms
 LEAST_SCANNED, SCANNED = 200_000, 680  # codes read in one segment of n rows: all of a small one, 680 √n of a large one
 CANDIDATES, NAMED = 600, 1.0  # rows scored in full of each segment: √n if that is more
+FEWEST = 100  # … or a segment's share of those of all, where all are asked: what is close lies in each by its size
 EVERY_CODE = 500_000  # under a filter, segments of at most so many rows are scanned whole: measured 5 ms at 160,000
 BATCH = 256
 
@@ -97,9 +98,15 @@ class VectorIndex:
     ) -> tuple[Floats, Int64s]:
         """The best k of the tail's best and of the segments' candidates; `wider` times as many codes are scanned."""
         named = []
+        total = sum(part.rows for part in self.lists)
+        everywhere = mask is None or mask is self.alive
         for part in self.lists:
-            wanted = max(least, int(NAMED * part.rows**0.5), k + min(2 * k, 2000))
-            named.append(part.candidates(queries, wanted, _scanned(part.rows, wider), mask))
+            wanted, codes = max(least, int(NAMED * part.rows**0.5)), _scanned(part.rows, wider)
+            if everywhere:
+                share = part.rows / total
+                wanted = max(int(share * max(least, NAMED * total**0.5)), FEWEST)
+                codes = min(codes, max(int(share * _scanned(total, wider)), LEAST_SCANNED // 4))
+            named.append(part.candidates(queries, max(wanted, k + min(2 * k, 2000)), codes, mask))
         scores, found = best_of_each(self.vectors, np.concatenate(named, axis=1), queries, k)
         return ranked(np.concatenate((scores, tail[0]), axis=1), np.concatenate((found, tail[1]), axis=1), k)
 
