@@ -13,8 +13,8 @@ from promptsim.families.increment import extend
 from promptsim.families.likeness import Encode
 from promptsim.families.mine import mine
 from promptsim.families.options import MineOptions
-from promptsim.families.rows import some_families, some_rows
-from promptsim.records import DocumentBatch, FamilySet, Incidence, Int64s
+from promptsim.families.rows import all_rows, some_families, some_rows
+from promptsim.records import DocumentBatch, FamilySet, Incidence, Int64s, Members
 from tests.test_families_mine import OTHER, REVIEW, SUMMARY, families_of, filled, source, strangers
 from tests.test_families_wordings import SENTIMENT, Topics
 
@@ -190,3 +190,14 @@ def test_only_the_newest_leftovers_are_mined_again_and_the_others_are_counted(re
     found = [p for p, template in families_of(now).items() if template.startswith("Write a limerick")]
     assert found == ([] if recalled == 4 else [0, 1, 2, 3, 84, 85])
     assert now.cuts.get("earlier_prompts_not_mined_again", 0) == (40 if recalled == 4 else 0)
+
+
+def test_rows_of_news_come_in_any_order_and_are_put_in_theirs() -> None:
+    def rows(*numbers: int) -> Members:
+        count = len(numbers)
+        none = np.zeros(count, np.int32)
+        return Members(np.array(numbers), none, none, none.astype(np.uint8), np.array(numbers, np.uint64))
+
+    assert all_rows(rows(0, 2, 5), rows(9, 7, 8)).prompt_no.tolist() == [0, 2, 5, 7, 8, 9]
+    assert all_rows(rows(0, 2, 5), rows(9, 1, 8)).filling.tolist() == [0, 1, 2, 5, 8, 9]
+    assert all_rows(rows(), rows(3, 1)).prompt_no.tolist() == [1, 3]

@@ -160,7 +160,7 @@ def test_thousands_of_rows_are_reached_and_never_gather_in_one_page(browser: Bro
     rng = random.Random(2)
     texts = [" ".join(rng.choices(words, k=30)) for _ in range(1_130)]
     with SharedEngine.share(tmp_path / "home") as engine, served(engine) as base:
-        engine.ingest(sends(texts * 2, [f"a{i}" for i in range(997)]))
+        engine.ingest(sends(texts * 3, [f"a{i}" for i in range(997)]))
         engine.cluster()
         total = len(engine.families())
         assert total > 1_100

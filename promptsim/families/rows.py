@@ -19,13 +19,16 @@ def some_rows(members: Members, keep: Bools) -> Members:
 
 
 def all_rows(one: Members, two: Members) -> Members:
-    """The rows of both, by prompt number."""
+    """The rows of both, by prompt number; those of `one` are in that order."""
     one, two = _placed(one), _placed(two)
+    two = _at(two, order_of(two.prompt_no))
     both = Members(*(np.concatenate([getattr(one, f.name), getattr(two, f.name)]) for f in fields(Members)))
-    if not len(one.prompt_no) or not len(two.prompt_no) or one.prompt_no[-1] <= two.prompt_no[0]:
-        return both  # news mostly comes after all that is known
-    order = order_of(both.prompt_no)
-    return Members(*(getattr(both, f.name)[order] for f in fields(Members)))
+    news = not len(one.prompt_no) or not len(two.prompt_no) or one.prompt_no[-1] <= two.prompt_no[0]
+    return both if news else _at(both, order_of(both.prompt_no))
+
+
+def _at(members: Members, rows: Int64s) -> Members:
+    return Members(*(getattr(members, field.name)[rows] for field in fields(Members)))
 
 
 def _placed(members: Members) -> Members:
