@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from promptsim.records import Int64s
+from promptsim.records import Bools, Int64s
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -45,3 +45,10 @@ def order_by(*keys: npt.NDArray[np.integer[Any]]) -> Int64s:
     for key in keys[-2::-1]:
         order = order[order_of(key[order])]
     return order
+
+
+def firsts(*keys: npt.NDArray[np.generic]) -> Bools:
+    """Which rows are the first of those beside each other that are equal in all keys."""
+    result = np.ones(len(keys[0]), np.bool_)
+    result[1:] = np.logical_or.reduce([key[1:] != key[:-1] for key in keys])
+    return result

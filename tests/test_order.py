@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from promptsim.order import order_by, order_of
+from promptsim.order import firsts, order_by, order_of
 
 RNG = np.random.default_rng(3)
 
@@ -33,3 +33,10 @@ def test_several_keys_are_taken_in_turn(size: int) -> None:
     first, second, third = (RNG.integers(0, 6, size) for _ in range(3))
     assert order_by(first, second, third).tolist() == np.lexsort((third, second, first)).tolist()
     assert order_by(first).tolist() == np.argsort(first, kind="stable").tolist()
+
+
+def test_the_first_of_equal_rows_beside_each_other() -> None:
+    one, other = np.array([1, 1, 1, 2, 2, 1]), np.array([5, 5, 6, 6, 6, 5])
+    assert firsts(one).tolist() == [True, False, False, True, False, True]
+    assert firsts(one, other).tolist() == [True, False, True, True, False, True]
+    assert firsts(one[:0], other[:0]).tolist() == []

@@ -17,7 +17,7 @@ import numpy as np
 from promptsim.families.atoms import Classes, classes, holders
 from promptsim.families.consensus import Cores, cores
 from promptsim.families.corpus import Corpus, rows_of
-from promptsim.families.edges import count_of
+from promptsim.families.edges import class_edges, count_of
 from promptsim.families.hierarchy import least_weight, standing, upheld
 from promptsim.families.options import MineOptions
 from promptsim.families.payload import is_payload
@@ -109,8 +109,9 @@ def without_chance(corpus: Corpus, narrowed: Repeats, grouped: Classes, options:
 
     The name of a field says too little by itself; several of one form together may say enough.
     """
-    weight, edges = class_weights(corpus, narrowed, grouped, options)
-    weight = weight + options.edge * count_of(edges)
+    weight, closed = class_weights(corpus, narrowed, grouped, options)
+    edges = class_edges(corpus, narrowed, grouped, options.shingle, options.anchored)
+    weight = weight + options.edge * count_of(edges & closed)
     part = np.ones(len(grouped), np.bool_)  # of something larger, which may stand at a line's start or end
     enough = weight >= least_weight(grouped.prompts(), part, len(corpus), options)
     return kept(narrowed, grouped, enough | marked(narrowed, grouped, NAMES), options)

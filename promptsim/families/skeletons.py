@@ -133,13 +133,12 @@ def weights(
 
 
 def class_weights(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOptions) -> tuple[Floats, Int64s]:
-    """Fixed tokens of each class by itself, and the edges at which it stands, closed."""
+    """Fixed tokens of each class by itself, and the edges at which it is closed: see `weights`."""
     own = np.arange(len(classes), dtype=np.int32)
     example = np.full(len(classes), -1, np.int64)
     prompt = np.repeat(np.arange(len(corpus)), np.diff(classes.of_prompt))
     example[classes.held[::-1]] = prompt[::-1]
-    weight, closed = weights(corpus, repeats, classes, example, own, np.arange(len(classes) + 1), options)
-    return weight, closed & class_edges(corpus, repeats, classes, options.shingle, options.anchored)
+    return weights(corpus, repeats, classes, example, own, np.arange(len(classes) + 1), options)
 
 
 def marked(repeats: Repeats, classes: Classes, kind: int) -> Bools:

@@ -14,6 +14,7 @@ from promptsim.networks.groups import Group
 from promptsim.networks.options import DAY, NetworkOptions
 from promptsim.networks.sharding import Sharding
 from promptsim.networks.usage import Usage
+from promptsim.order import firsts
 from promptsim.records import Evidence, Int64s
 
 
@@ -66,9 +67,7 @@ class Explanations:
         usage = self.usage
         filling, family, account = usage.filling[rows], usage.family[rows], usage.account[rows]
         order = np.lexsort((account, family, filling))
-        fresh = np.ones(len(rows), np.bool_)
-        fresh[1:] = np.logical_or.reduce([sent[order][1:] != sent[order][:-1] for sent in (filling, family, account)])
-        different = int(fresh.sum())
+        different = int(firsts(filling[order], family[order], account[order]).sum())
         sentence = f"Not a retrying client: {different:,} of {len(rows):,} requests differ from the account's others."
         return Evidence("not_a_retrying_client", different, sentence)
 

@@ -31,9 +31,6 @@ class Figures:
     daily: Doubles  # squared length of the sum of the uses' daily phases, as unit vectors
     gaps: Doubles  # variation of the times between uses
 
-    def __len__(self) -> int:
-        return len(self.party)
-
     def only(self, keep: Bools) -> Figures:
         return Figures(*(getattr(self, field.name)[keep] for field in fields(Figures)))
 

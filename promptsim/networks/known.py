@@ -12,6 +12,7 @@ from collections.abc import Collection, Sequence
 
 import numpy as np
 
+from promptsim.order import firsts
 from promptsim.records import Bools, Family, Int64s, UInt64s
 from promptsim.text.shingles import shingles
 from promptsim.text.tokens import select, tokenise
@@ -49,6 +50,5 @@ def _pieces(texts: Sequence[Sequence[str]]) -> tuple[UInt64s, Int64s]:
     number = np.repeat(owner, np.diff(offsets))
     order = np.lexsort((hashes, number))
     hashes, number = hashes[order], number[order]
-    fresh = np.ones(len(hashes), bool)
-    fresh[1:] = (hashes[1:] != hashes[:-1]) | (number[1:] != number[:-1])
+    fresh = firsts(hashes, number)
     return hashes[fresh], number[fresh].astype(np.int64)

@@ -20,6 +20,7 @@ from promptsim.networks.figures import Figures
 from promptsim.networks.laws import beta_binomial, negative_binomial_tail
 from promptsim.networks.reference import Prior, fit_reference
 from promptsim.networks.usage import Usage
+from promptsim.order import firsts
 from promptsim.records import Bools, Int64s
 
 Doubles = npt.NDArray[np.float64]
@@ -78,8 +79,7 @@ class Schedule:
 
 def measure_uses(usage: Usage) -> Uses:
     """Sums over the rows of each (family, party) pair."""
-    fresh = np.ones(len(usage.family), bool)
-    fresh[1:] = (usage.family[1:] != usage.family[:-1]) | (usage.party[1:] != usage.party[:-1])
+    fresh = firsts(usage.family, usage.party)
     pair = np.cumsum(fresh) - 1
     count = len(usage.pair_family)
     new_account = fresh.copy()

@@ -16,7 +16,7 @@ from scipy import special
 
 from promptsim.networks.reference import Prior, fit_reference
 from promptsim.networks.usage import Usage
-from promptsim.order import order_by
+from promptsim.order import firsts, order_by
 from promptsim.records import Bools, Int32s, Int64s
 
 Doubles = npt.NDArray[np.float64]
@@ -59,7 +59,7 @@ def measure_sharding(usage: Usage, families: int) -> Sharding:
     key = usage.filling * np.uint64(0x9E3779B97F4A7C15) + usage.family.astype(np.uint64) * np.uint64(0xD6E8FEB86659FD93)
     order = np.argsort(key)  # in no order of parties: a stable one takes three times as long
     family, filling, party = usage.family[order], usage.filling[order], usage.party[order]
-    new_filling = _changes(family) | _changes(filling)
+    new_filling = firsts(family, filling)
     group = np.cumsum(new_filling) - 1
     sending = _once(group, party, np.bincount(group))
     family, group, party = family[sending], group[sending], party[sending]
@@ -68,7 +68,7 @@ def measure_sharding(usage: Usage, families: int) -> Sharding:
     common = np.bincount(family, weights=senders[group] > 1, minlength=families)
     meetings = np.bincount(family, weights=(senders[group] - 1) / 2, minlength=families).astype(np.float64)
     mine = np.sort(family.astype(np.int64) * usage.party_count + party)
-    own = np.diff(np.flatnonzero(np.append(_changes(mine), True))).astype(np.float64)  # each pair has sent something
+    own = np.diff(np.flatnonzero(np.append(firsts(mine), True))).astype(np.float64)  # each pair has sent something
     squares = np.bincount(usage.pair_family, weights=own**2, minlength=families)
     pairs = (sendings.astype(np.float64) ** 2 - squares) / 2
     return Sharding(sendings.astype(np.int64), common.astype(np.int64), meetings, pairs)
@@ -79,14 +79,8 @@ def _once(group: Int64s, party: Int32s, sizes: Int64s) -> Bools:
     chosen: Bools = sizes[group] == 1
     rows = np.flatnonzero(~chosen)
     rows = rows[order_by(group[rows], party[rows])]
-    chosen[rows[_changes(group[rows]) | _changes(party[rows])]] = True
+    chosen[rows[firsts(group[rows], party[rows])]] = True
     return chosen
-
-
-def _changes(values: npt.NDArray[np.generic]) -> Bools:
-    result = np.ones(len(values), bool)
-    result[1:] = values[1:] != values[:-1]
-    return result
 
 
 def fit_meeting_rate(sharding: Sharding, reference: Bools) -> MeetingRate:

@@ -16,7 +16,7 @@ import numpy as np
 
 from promptsim.networks.options import HOUR
 from promptsim.networks.parties import Parties
-from promptsim.order import order_by, order_of
+from promptsim.order import firsts, order_by, order_of
 from promptsim.records import Activity, Bools, Family, Int32s, Int64s, Members, UInt8s, UInt64s
 
 RETRY_WITHIN = HOUR // 6
@@ -120,8 +120,7 @@ def measure_usage(families: Sequence[Family], members: Members, sendings: Sendin
     order = order_of(family * np.int64(parties.count) + party)  # account and time are in order
     row, family, party = row[order], family[order], party[order]
     starts = np.searchsorted(family, np.arange(len(families) + 1)).astype(np.int64)
-    fresh = np.ones(len(family), bool)
-    fresh[1:] = (family[1:] != family[:-1]) | (party[1:] != party[:-1])
+    fresh = firsts(family, party)
     place = None if members.place is None else members.place[row]
     return Usage(
         family=family.astype(np.int32),
