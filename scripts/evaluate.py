@@ -22,16 +22,17 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from promptsim.evaluate import bcubed, coded, contamination, found_by_size, identical_splits
-from promptsim.families.alignment import align, sequences
+from promptsim.families.alignment import Sequences, align, place, sequences
 from promptsim.families.mine import mine
-from promptsim.families.template import extract
-from promptsim.families.wordings import Encode, fixed_text
+from promptsim.families.template import Floats64, Template, extract, joined
+from promptsim.families.wordings import Encode
 from promptsim.records import DocumentBatch, Incidence, Int64s, UInt64s
 from promptsim.text.canonical import canonical
 from promptsim.text.tokens import NUMBER, WORD
@@ -42,6 +43,7 @@ SHORTEST = 4  # words of fixed text of a template that is filled anew
 LEAST_WORDS = 3  # that the prompts of a label share, or there is nothing to find it by
 OTHERS = 3_000  # strangers whose words stand in place of changed ones
 WORDS = r"[^\W\d_]+"
+HELD_BY = 0.95  # of the prompts of a label hold a word of its fixed text: its template has it in every one
 SAME_TEXT = 0.95  # of the words of two labels' fixed texts stand in one alignment: they are one label
 
 
@@ -243,9 +245,28 @@ def members_of(lines: Sequence[Line], names: Mapping[str, str]) -> dict[str, lis
 
 
 def fixed_words(members: Sequence[tuple[str, str]]) -> UInt64s:
-    """The words of the fixed text that the members of a label share."""
-    body = sequences([fixed_text(extract(members, sample=SHOWN).text)])
-    return body.hashes[np.isin(body.kinds, (WORD, NUMBER))]
+    """The words of the fixed text that nearly all members of a label hold where they belong.
+
+    A template's own words stand in all of its prompts. What most of them share besides comes from their documents,
+    which are few for some labels.
+    """
+    template = extract(members, sample=SHOWN)
+    body = sequences([joined(*member) for member in members])
+    words = np.isin(template.fixed, body.hashes[np.isin(body.kinds, (WORD, NUMBER))])
+    return template.fixed[words & (in_place(template, body) >= HELD_BY)]
+
+
+def in_place(template: Template, body: Sequences) -> Floats64:
+    """The share of some texts that has each fixed token beside a neighbour of its run; one alone only has to follow."""
+    runs = template.runs
+    at = place(template.fixed, runs, len(runs) - 1 not in template.slot_gaps, body.hashes, body.offsets)
+    held = np.zeros(len(template.fixed))
+    for first, last in pairwise(runs.tolist()):
+        there = at[:, first:last] >= 0
+        joint = there[:, 1:] & there[:, :-1] & (np.diff(at[:, first:last]) == 1)
+        beside = np.pad(joint, ((0, 0), (1, 1)))
+        held[first:last] = (there & (beside[:, 1:] | beside[:, :-1] | (last - first == 1))).mean(axis=0)
+    return held
 
 
 def alike(a: UInt64s, b: UInt64s) -> float:

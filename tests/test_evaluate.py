@@ -173,6 +173,23 @@ def test_the_script_mines_scores_and_prints_one_document(tmp_path: Path) -> None
     assert sum(part["labels"] for part in report["parts"][1:]) == 3
 
 
+def test_labels_of_one_instruction_are_joined_whatever_their_few_documents_share(tmp_path: Path) -> None:
+    rng = np.random.default_rng(3)
+    words = ["".join(rng.choice(list("abcdefghij"), 5)) for _ in range(400)]
+    ask = "Ask a question about this plot: "
+    rows = []
+    for name, begin, most in (("plain", ask, ""), ("again", ask, "they "), ("longer", ask + "them ", "")):
+        for document in range(8):
+            text = begin + (most if document else "") + " ".join(rng.choice(words, 40))
+            rows += [{"text": f"{text} {rng.choice(words)}", "label": name} for _ in range(12)]
+    path = tmp_path / "labelled.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    call = [sys.executable, str(ROOT / "scripts" / "evaluate.py"), str(path), "--json"]
+    done = subprocess.run(call, capture_output=True, text=True, check=True)
+    part = json.loads(done.stdout)["parts"][0]
+    assert (part["labels"], part["labels_joined"]) == (3, 2)  # a word that all prompts of one have is a difference
+
+
 def test_the_script_fills_the_templates_of_labels_anew(tmp_path: Path) -> None:
     path, others = tmp_path / "labelled.jsonl", tmp_path / "others.jsonl"
     rows = labelled_lines(np.random.default_rng(1))
