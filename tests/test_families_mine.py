@@ -343,6 +343,42 @@ def test_a_form_with_one_more_field_is_a_family_of_its_own() -> None:
     assert len(set(groups(mined(prompts), len(prompts))[:120])) == 1
 
 
+def test_a_field_that_other_forms_have_too_tells_two_forms_apart() -> None:
+    rng = random.Random(20)
+    asked = "Answer what a pupil asks about this:\n{}\n\nQ: {}\n\n"
+    prompts = [asked.format(payload(rng), payload(rng)) + "A:" for _ in range(40)]
+    prompts += [asked.format(payload(rng), payload(rng)) + f"Choices: {payload(rng)}\n\nA:" for _ in range(30)]
+    prompts += [f"Pick one for me.\nQ: {payload(rng)}\n\nChoices: {payload(rng)}\n\nA:" for _ in range(60)]
+    prompts += strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    parts = [set(label[a:b]) for a, b in ((0, 40), (40, 70), (70, 130))]
+    assert [len(part) for part in parts] == [1, 1, 1]
+    assert len(set.union(*parts) - {-1}) == 3
+
+
+@pytest.mark.parametrize(("turned", "apart"), [(10, True), (3, False)])
+def test_many_prompts_with_the_fields_in_another_order_are_a_family_of_their_own(turned: int, apart: bool) -> None:
+    """A few are not: they are no family by themselves."""
+    rng = random.Random(21)
+    asked = "Use what the paragraph says to answer the question.\n\n"
+    prompts = [f"{asked}Paragraph: {payload(rng)}\n\nQuestion: {payload(rng)}" for _ in range(40)]
+    prompts += [f"{asked}Question: {payload(rng)}\n\nParagraph: {payload(rng)}" for _ in range(turned)]
+    label = groups(mined(prompts + strangers(40, 3)), 80 + turned)
+    parts = [set(label[:40]), set(label[40 : 40 + turned])]
+    assert [len(part) for part in parts] == [1, 1]
+    assert -1 not in set.union(*parts)
+    assert (parts[0] != parts[1]) == apart
+
+
+def test_names_of_which_each_prompt_has_another_or_none_are_payload() -> None:
+    rng = random.Random(22)
+    asked = "Read the conversation below and say who is right.\n\n{}{}"
+    prompts = [asked.format(who, payload(rng)) for who, n in (("", 30), ("W: ", 30), ("M: ", 30)) for _ in range(n)]
+    label = groups(mined(prompts + strangers(40, 3)), 130)
+    assert len(set(label[:90])) == 1
+    assert label[0] >= 0
+
+
 def test_who_speaks_in_the_payload_is_no_name_of_a_field() -> None:
     """Most conversations are of the same two; the instruction is that of the others as well."""
     rng = random.Random(16)

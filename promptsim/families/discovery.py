@@ -18,6 +18,7 @@ from promptsim.families.atoms import Classes, classes, holders
 from promptsim.families.consensus import Cores, cores
 from promptsim.families.corpus import Corpus, rows_of
 from promptsim.families.edges import class_edges, count_of
+from promptsim.families.forms import in_forms
 from promptsim.families.hierarchy import least_weight, standing, upheld
 from promptsim.families.options import MineOptions
 from promptsim.families.payload import is_payload
@@ -49,6 +50,7 @@ def discover(corpus: Corpus, options: MineOptions) -> Discovery:
     found = repeats(corpus, options.shingle, options.anchored, options.support)
     first = _search(corpus, found, options)
     label, sound, cut = _with_hidden(corpus, found, first, options)
+    label = in_forms(corpus, found, label, options)
     return settle(corpus, found, sound, label, options, first.cut + cut)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RULES = "4"  # of mining: families found by other rules are not extended but mined anew
+RULES = "5"  # of mining: families found by other rules are not extended but mined anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,8 @@ class MineOptions:
     opening_slice: float = 0.35  # … in a child with a smaller share of its parent's prompts …
     opening_direct: float = 0.3  # … while at least this share is the parent's own
     field: float = 0.2  # share of a form's prompts that have one more field, and that have none
+    reordered: float = 0.1  # share of a form's prompts that have its fields in another order: no slot makes that
+    formed: float = 0.9  # share of a text's prompts that few forms have together: else its payload is full of forms
     fragment: float = 0.15  # a child with a smaller share of its parent's prompts …
     fragment_direct: float = 0.3  # … while at least this share is the parent's own, is payload stuck to the parent
     # --- payload that shows in the hierarchy
