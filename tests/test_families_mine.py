@@ -417,6 +417,20 @@ def test_two_words_that_payloads_begin_with_make_no_payload_of_a_wrapper() -> No
     assert label[0] not in {-1, *label[36:]}
 
 
+def test_marks_beside_a_slot_do_not_take_a_text_from_what_payloads_begin_with() -> None:
+    """All prompts end the first slot with one mark or another, so none is left to the text without; it stays."""
+    rng = random.Random(23)
+    asked = "I heard that {}{}\n\nAnd I was wondering {}{}"
+    prompts = [
+        asked.format(payload(rng), mark, begun, payload(rng))
+        for mark, begun, n in ((".", "", 44), ("..", "", 40), (".", "whether ", 8), ("..", "whether ", 8))
+        for _ in range(n)
+    ]
+    label = groups(mined(prompts + strangers(40, 3)), 140)
+    assert len(set(label[:100])) == 1
+    assert label[0] >= 0
+
+
 def test_an_optional_ending_does_not_draw_prompts_without_it() -> None:
     """They hold four fifths of the longer text, which is more than all of their own; what they lack counts too."""
     rng = random.Random(12)

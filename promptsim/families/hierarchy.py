@@ -97,6 +97,7 @@ def standing(
         direct = np.bincount(best[best >= 0], minlength=len(stands))
         parent = parents(found, stands, options)
         gone = stands & _folded(found, direct, parent, n_prompts, options)
+        gone |= _same_words(found, parent, stands, options)
         gone &= ~gone[parent]  # a parent that goes first leaves its child to be compared with the next one
         if not gone.any():
             gone = _payload_of_others(found, prompt, skeleton, stands, best, options)
@@ -131,6 +132,21 @@ def _folded(found: Closures, direct: Int64s, parent: Int32s, among: int, options
     nothing = extra < np.minimum(options.twin, 0.25 * found.weight[parent])
     nothing |= extra < chance_scale(among, options) * options.added / np.maximum(found.prompts, 1)
     result: Bools = has & (fragment | (little & slotted) | nothing)
+    return result
+
+
+def _same_words(found: Closures, parent: Int32s, stands: Bools, options: MineOptions) -> Bools:
+    """Children that say the same words as others, with which they have (nearly) all prompts of their parent.
+
+    They differ in the marks that stand beside a slot, or in their order, and what they say is the parent's: prompts
+    with some other mark, or something of their payload beside it, hold the parent only.
+    """
+    child = np.flatnonzero(stands & (parent >= 0))
+    key = found.words[child] + parent[child].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    _, kin, kindred = np.unique(key, return_inverse=True, return_counts=True)
+    together = np.bincount(kin, weights=found.prompts[child])
+    result = np.zeros(len(parent), np.bool_)
+    result[child] = (kindred[kin] > 1) & (together[kin] >= options.closure * found.prompts[parent[child]])
     return result
 
 

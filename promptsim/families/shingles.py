@@ -150,6 +150,23 @@ def distinct_weight(tokens, flags, fixed):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def words_key(tokens, flags, fixed):  # type: ignore[no-untyped-def]
+    """A number that texts of the same words share, whatever their marks: of the distinct words marked `fixed`."""
+    chosen = np.empty(len(tokens), np.uint64)
+    n = 0
+    for t in range(len(tokens)):
+        if fixed[t] and not flags[t] & 4:
+            chosen[n] = tokens[t]
+            n += 1
+    chosen = np.sort(chosen[:n])
+    key = np.uint64(0)
+    for i in range(n):
+        if i == 0 or chosen[i] != chosen[i - 1]:
+            key += mixed(chosen[i])
+    return key
+
+
+@njit(cache=True, nogil=True)
 def closed_edges(flags, middle, fixed):  # type: ignore[no-untyped-def]
     """1: the fixed text that a part of a prompt begins with goes on to a mark or a line's end, 2: what one ends with
     comes after a mark or begins a line, 3: both. Sentences begin and end with the same few words; forms have limits.

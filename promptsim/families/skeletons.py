@@ -16,8 +16,8 @@ from promptsim.families.corpus import Corpus
 from promptsim.families.edges import class_edges, count_of
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import pairs
-from promptsim.families.shingles import NAMES, STARTS, Repeats, closed_edges, distinct_weight, width_of
-from promptsim.records import Bools, Floats, Int32s, Int64s
+from promptsim.families.shingles import NAMES, STARTS, Repeats, closed_edges, distinct_weight, width_of, words_key
+from promptsim.records import Bools, Floats, Int32s, Int64s, UInt64s
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,7 @@ class Closures:
     anchored: Bools  # which stand at a line's start or end, in part
     edges: Floats  # how many ends of the text of its prompts each stands at: 0, 1 or 2
     names: Int64s  # how many names of fields each holds
+    words: UInt64s  # the same for those that say the same words
     cut: int
 
 
@@ -93,6 +94,7 @@ def _weights(  # type: ignore[no-untyped-def]
     """Fixed tokens of each skeleton in its example prompt: each once, punctuation half."""
     out = np.zeros(len(example), np.float32)
     edges = np.zeros(len(example), np.int64)
+    words = np.zeros(len(example), np.uint64)
     inside = np.full(n_classes, -1, np.int64)
     fixed = np.zeros(longest + 1, np.uint8)
     seen = np.full(len(class_of), -1, np.int64)
@@ -114,18 +116,19 @@ def _weights(  # type: ignore[no-untyped-def]
                     fixed[t] = 1
         out[i] = distinct_weight(tokens[start : start + n], flags[start : start + n], fixed)
         edges[i] = closed_edges(flags[start : start + n], bounds[2 * prompt + 1] - start, fixed)
-    return out, edges
+        words[i] = words_key(tokens[start : start + n], flags[start : start + n], fixed)
+    return out, edges, words
 
 
 def weights(
     corpus: Corpus, repeats: Repeats, classes: Classes, example: Int64s, part: Int32s, of: Int64s, options: MineOptions
-) -> tuple[Floats, Int64s]:
+) -> tuple[Floats, Int64s, UInt64s]:
     """Fixed tokens of sets of classes, `part[of[i]:of[i+1]]`, as they stand in prompt `example[i]` (-1: nowhere).
 
-    And at which edges what is fixed there is closed: the sum of 1 (the beginning) and 2 (the end).
+    And at which edges what is fixed there is closed: the sum of 1 (the beginning) and 2 (the end); and its words.
     """
     longest = int((corpus.bounds[2::2] - corpus.bounds[:-1:2]).max(initial=0))
-    found: tuple[Floats, Int64s] = _weights(
+    found: tuple[Floats, Int64s, UInt64s] = _weights(
         corpus.tokens, corpus.flags, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds,
         classes.of_shingle, example, part, of, options.shingle, options.anchored, len(classes), longest,
     )  # fmt: skip
@@ -138,7 +141,7 @@ def class_weights(corpus: Corpus, repeats: Repeats, classes: Classes, options: M
     example = np.full(len(classes), -1, np.int64)
     prompt = np.repeat(np.arange(len(corpus)), np.diff(classes.of_prompt))
     example[classes.held[::-1]] = prompt[::-1]
-    return weights(corpus, repeats, classes, example, own, np.arange(len(classes) + 1), options)
+    return weights(corpus, repeats, classes, example, own, np.arange(len(classes) + 1), options)[:2]
 
 
 def marked(repeats: Repeats, classes: Classes, kind: int) -> Bools:
@@ -164,7 +167,7 @@ def closures(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOp
     )  # fmt: skip
     example = np.full(len(classes), -1, np.int64)
     example[skeleton[::-1]] = prompt[::-1]
-    weight, closed = weights(corpus, repeats, classes, example, part, of, options)
+    weight, closed, words = weights(corpus, repeats, classes, example, part, of, options)
     prompts = np.bincount(skeleton, minlength=len(classes))
     length = (corpus.bounds[2::2] - corpus.bounds[:-1:2])[prompt]
     tokens = np.bincount(skeleton, weights=length, minlength=len(classes))
@@ -179,4 +182,6 @@ def closures(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOp
     edges = np.bitwise_or.reduceat(edges[part], of[:-1]) if len(part) else edges
     anchored = marked(repeats, classes, STARTS)
     anchored = (np.logical_or.reduceat(anchored[part], of[:-1]) if len(part) else anchored) | (edges > 0)
-    return Closures(own, part, of, weight, prompts, varied, bulk, anchored, count_of(edges & closed), names, met.cut)
+    return Closures(
+        own, part, of, weight, prompts, varied, bulk, anchored, count_of(edges & closed), names, words, met.cut
+    )
