@@ -12,6 +12,7 @@ import pytest
 from promptsim.families.assignment import SkeletonIndex
 from promptsim.families.mine import mine
 from promptsim.families.options import MineOptions
+from promptsim.families.shingles import MOST_NAMES
 from promptsim.records import DocumentBatch, FamilySet, Incidence
 
 FIRST = "ba ce di fo gu ha je ki lo mu na pe ri so tu va we xi yo zu".split()  # noqa: SIM905
@@ -551,6 +552,13 @@ def test_long_prompts_are_cut_and_counted() -> None:
     prompts = [*filled(SUMMARY, 6, 1), payload(random.Random(1), 3_000)]
     found = mined(prompts, options=MineOptions(max_tokens=1_000))
     assert found.cuts["tokens_of_long_prompts"] == 2_000
+
+
+def test_texts_with_more_names_of_fields_than_are_read_are_counted() -> None:
+    names = [f"{name}: {name}" for name in WORDS]
+    listed = ["\n".join(names[i : i + MOST_NAMES]) for i in (0, 5)]
+    assert "texts_of_many_names" not in mined(listed).cuts
+    assert mined([*listed, "\n".join(names[: MOST_NAMES + 1])]).cuts["texts_of_many_names"] == 1
 
 
 def test_what_is_not_in_the_sample_is_assigned_and_what_is_left_is_mined_again() -> None:

@@ -23,6 +23,7 @@ from promptsim.families.lookahead import mapped
 from promptsim.families.options import MineOptions
 from promptsim.families.postings import Postings, assign
 from promptsim.families.repair import repair
+from promptsim.families.shingles import texts_of_many_names
 from promptsim.progress import Progress, Stage
 from promptsim.records import Bools, DocumentBatch, Int32s, Int64s, UInt8s, UInt64s
 
@@ -199,6 +200,7 @@ def _updated(everyone: Labelled, late: Labelled, first: int) -> Labelled:
 def _cuts(corpora: list[Corpus], discoveries: list[Discovery]) -> dict[str, int]:
     return {
         "tokens_of_long_prompts": sum(corpus.cut_tokens for corpus in corpora),
+        "texts_of_many_names": sum(int(texts_of_many_names(c.tokens, c.flags, c.bounds)) for c in corpora),
         "classes_of_one_prompt": sum(found.cut_classes for found in discoveries),
         "pairs_of_splinters": sum(found.cut_pairs for found in discoveries),
         "skeletons_of_one_shingle": sum(found.postings.cut for found in discoveries),

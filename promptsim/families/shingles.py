@@ -113,6 +113,18 @@ def _names_of(tokens, flags, lo, hi, hashes, places, kinds, n):  # type: ignore[
     return kept
 
 
+@njit(cache=True, nogil=True)
+def texts_of_many_names(tokens, flags, bounds):  # type: ignore[no-untyped-def]
+    """In how many texts nothing is taken for the name of a field, because there are too many."""
+    out = 0
+    for part in range(len(bounds) - 1):
+        n = 0
+        for i in range(bounds[part], bounds[part + 1] - 1):
+            n += flags[i] & 1 > 0 and tokens[i + 1] == COLON
+        out += n > MOST_NAMES
+    return out
+
+
 @njit(cache=True, nogil=True, inline="always")
 def width_of(kind, k, anchored):  # type: ignore[no-untyped-def]
     """Tokens in a shingle of this kind."""
