@@ -47,7 +47,7 @@ def test_a_text_changed_in_every_copy_is_one_family(share: float) -> None:
 
 @pytest.mark.parametrize(
     ("options", "held"),
-    [(MineOptions(), 63), (MineOptions(splinter=1.1), 31), (MineOptions(splinter_beyond=200), 31)],
+    [(MineOptions(), 63), (MineOptions(splinter=1.1), 36), (MineOptions(splinter_beyond=200), 36)],
 )
 def test_it_is_joined_from_pieces(options: MineOptions, held: int) -> None:
     prompts = [*changed(GUIDE, 80, 1, 0.2), *strangers(400, 2)]

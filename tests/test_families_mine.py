@@ -315,6 +315,18 @@ def test_one_word_and_a_colon_are_found_where_all_of_many_texts_begin_with_them(
     assert set(label[40:]) == {-1}
 
 
+@pytest.mark.parametrize(
+    ("text", "family"),
+    [("You have to {}", False), ("You have to do {}", True), ("You have to: {}", True), ("{}\nYou have to {}", False)],
+)
+def test_three_words_that_sentences_begin_with_are_no_family(text: str, family: bool) -> None:
+    """Nor would any number of prompts make them one; a word more or a mark after them does."""
+    rng = random.Random(24)
+    prompts = [text.format(payload(rng), payload(rng)) for _ in range(120)] + strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert {number >= 0 for number in label[:120]} == {family}
+
+
 def test_names_of_fields_are_found_together() -> None:
     """Neither "Q:" nor "A:" says enough by itself, and each stands in other forms too."""
     rng = random.Random(15)

@@ -295,7 +295,7 @@ def test_a_heavier_closure_is_no_parent_of_one_that_has_only_its_last_field() ->
         seed=np.arange(3, dtype=np.int32), part=np.array([0, 1, 0, 1, 0, 2], np.int32), of=np.array([0, 2, 4, 6]),
         weight=np.array([14, 14, 8], np.float32), prompts=np.array([200, 200, 50]), varied=np.ones(3, np.float32),
         bulk=np.zeros(3, np.float32), anchored=np.ones(3, np.bool_), edges=np.zeros(3, np.float32),
-            names=np.zeros(3, np.int64), words=np.zeros(3, np.uint64), cut=0,
+            breaks_off=np.zeros(3, np.bool_), names=np.zeros(3, np.int64), words=np.zeros(3, np.uint64), cut=0,
     )  # fmt: skip
     assert parents(found, np.ones(3, np.bool_), MineOptions())[2] == -1
     assert parents(replace(found, weight=np.array([4, 14, 8], np.float32)), np.ones(3, np.bool_), MineOptions())[2] == 0

@@ -11,8 +11,8 @@ from numba import njit
 
 from promptsim.families.atoms import Classes
 from promptsim.families.corpus import Corpus
-from promptsim.families.shingles import Repeats, width_of
-from promptsim.records import Floats, Int32s, Int64s
+from promptsim.families.shingles import STARTS, STOPS, Repeats, width_of
+from promptsim.records import Bools, Floats, Int32s, Int64s
 
 SHARE = 0.8  # of its prompts that have it there
 
@@ -62,6 +62,41 @@ def _of_cores(bounds, shingle, place, of_prompt, kinds, members, of_core, kept, 
             for side in range(2):
                 out[core, side] += (edge >> side) & 1
     return out
+
+
+@njit(cache=True, nogil=True)
+def _beside(tokens, bounds, shingle, place, of_prompt, kinds, anchored):  # type: ignore[no-untyped-def]
+    """How often each shingle at a line's start or end goes on with one token, the most frequent (if it is half)."""
+    majority = np.zeros(len(kinds), np.uint64)
+    count = np.zeros(len(kinds), np.int64)
+    for turn in range(2):
+        for prompt in range(len(of_prompt) - 1):
+            lo, hi = bounds[2 * prompt], bounds[2 * prompt + 2]
+            for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
+                s = shingle[j]
+                if kinds[s] != STARTS and kinds[s] != STOPS:
+                    continue
+                t = lo + place[j] + (anchored if kinds[s] == STARTS else -1)
+                token = tokens[t] if lo <= t < hi else np.uint64(0)
+                if turn == 1:
+                    count[s] += token == majority[s]
+                elif count[s] == 0:
+                    majority[s], count[s] = token, 1
+                else:
+                    count[s] += 1 if token == majority[s] else -1
+        if turn == 0:
+            count[:] = 0
+    return count
+
+
+def continued(corpus: Corpus, repeats: Repeats, anchored: int) -> Bools:
+    """Which shingles at a line's start or end are longer than they are: nearly all go on with the same token."""
+    count = _beside(
+        corpus.tokens, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds, anchored
+    )
+    times = np.bincount(repeats.shingle, minlength=len(repeats.kinds))
+    result: Bools = (count > 0) & (count >= SHARE * times)
+    return result
 
 
 def class_edges(corpus: Corpus, repeats: Repeats, classes: Classes, k: int, anchored: int) -> Int64s:

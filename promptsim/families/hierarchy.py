@@ -64,9 +64,10 @@ def least_weight(prompts: Int64s, anchored: Bools, among: int, options: MineOpti
 
 
 def _enough(found: Closures, prompts: Int64s, among: int, options: MineOptions) -> Bools:
-    """Which closures so many prompts would be enough for."""
+    """Which closures so many prompts would be enough for; none are for three words in a sentence."""
     weight = found.weight + options.edge * found.edges
     enough: Bools = (weight >= least_weight(prompts, found.anchored, among, options)) & (prompts >= options.support)
+    enough &= ~found.breaks_off | (found.weight >= options.begun)
     return enough
 
 

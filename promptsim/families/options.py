@@ -30,6 +30,7 @@ class MineOptions:
     reference: float = 1e6  # prompts of which the two are true; among fewer, less recurs by chance
     phrase: float = 16.0  # fixed tokens below which what stands at no line's start or end is a turn of phrase
     lightest: float = 2.5  # fixed tokens below which nothing is claimed: two words and a colon are something
+    begun: float = 3.5  # … or of what breaks off within a sentence: many begin with the same three words
     edge: float = 2.0  # fixed tokens that standing at the beginning or the end of all its prompts is worth as evidence
     twin: float = 1.0  # fixed tokens, or a quarter of the parent's, by which a child must differ from it at all
     extra: float = 5.0  # fixed tokens that a child must add: less is the first words of a payload …

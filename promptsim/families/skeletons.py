@@ -13,10 +13,19 @@ from numba import njit
 
 from promptsim.families.atoms import Classes
 from promptsim.families.corpus import Corpus
-from promptsim.families.edges import class_edges, count_of
+from promptsim.families.edges import class_edges, continued, count_of
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import pairs
-from promptsim.families.shingles import NAMES, STARTS, Repeats, closed_edges, distinct_weight, width_of, words_key
+from promptsim.families.shingles import (
+    NAMES,
+    STARTS,
+    STOPS,
+    Repeats,
+    closed_edges,
+    distinct_weight,
+    width_of,
+    words_key,
+)
 from promptsim.records import Bools, Floats, Int32s, Int64s, UInt64s
 
 
@@ -33,6 +42,9 @@ class Closures:
     bulk: Floats  # share of each in the tokens of its prompts, about
     anchored: Bools  # which stand at a line's start or end, in part
     edges: Floats  # how many ends of the text of its prompts each stands at: 0, 1 or 2
+    breaks_off: (
+        Bools  # which end within a sentence: see `class_edges` and `continued`; in a text's midst, within a line
+    )
     names: Int64s  # how many names of fields each holds
     words: UInt64s  # the same for those that say the same words
     cut: int
@@ -146,8 +158,19 @@ def class_weights(corpus: Corpus, repeats: Repeats, classes: Classes, options: M
 
 def marked(repeats: Repeats, classes: Classes, kind: int) -> Bools:
     """Which classes have a shingle of this kind or one of those after it."""
+    return _with(classes, repeats.kinds >= kind)
+
+
+def _with(classes: Classes, some: Bools) -> Bools:
+    """Which classes have one of some shingles."""
     found = np.zeros(len(classes), np.bool_)
-    found[classes.of_shingle[(repeats.kinds >= kind) & (classes.of_shingle >= 0)]] = True
+    found[classes.of_shingle[some & (classes.of_shingle >= 0)]] = True
+    return found
+
+
+def _any_part(of_class: Bools, part: Int32s, of: Int64s) -> Bools:
+    """Which sets of classes have one for which something is true."""
+    found: Bools = np.logical_or.reduceat(of_class[part], of[:-1]) if len(part) else of_class
     return found
 
 
@@ -180,8 +203,11 @@ def closures(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOp
     names = np.add.reduceat(names[part], of[:-1]) if len(part) else names
     edges = class_edges(corpus, repeats, classes, options.shingle, options.anchored)
     edges = np.bitwise_or.reduceat(edges[part], of[:-1]) if len(part) else edges
-    anchored = marked(repeats, classes, STARTS)
-    anchored = (np.logical_or.reduceat(anchored[part], of[:-1]) if len(part) else anchored) | (edges > 0)
+    anchored = _any_part(marked(repeats, classes, STARTS), part, of) | (edges > 0)
+    longer = _any_part(_with(classes, continued(corpus, repeats, options.anchored)), part, of)
+    to_line_end = _any_part(marked(repeats, classes, STOPS), part, of)
+    breaks_off = (edges & closed == 0) & ~longer & ((edges > 0) | ~to_line_end)
     return Closures(
-        own, part, of, weight, prompts, varied, bulk, anchored, count_of(edges & closed), names, words, met.cut
-    )
+        own, part, of, weight, prompts, varied, bulk, anchored, count_of(edges & closed),
+        breaks_off, names, words, met.cut,
+    )  # fmt: skip
