@@ -45,9 +45,10 @@ def in_forms(corpus: Corpus, found: Repeats, label: Int32s, options: MineOptions
     of_label = label[rows[start]]
     label = label.copy()
     for one in np.flatnonzero(np.bincount(of_label, minlength=n) > 1).tolist():
+        own = slice(*np.searchsorted(of_label, [one, one + 1]))
         forms = {
             _order(named, int(rows[i])): rows[i : i + many]
-            for i, many in zip(start[of_label == one].tolist(), count[of_label == one].tolist(), strict=True)
+            for i, many in zip(start[own].tolist(), count[own].tolist(), strict=True)
         }
         for other in _others(forms, int(size[one]), options):
             label[forms[other]] = n
