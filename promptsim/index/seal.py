@@ -17,6 +17,7 @@ import numpy.typing as npt
 import xxhash
 
 from promptsim.errors import DamagedError
+from promptsim.index.pages import scattered, wanted
 from promptsim.records import Int64s, UInt8s, UInt64s
 
 BLOCK = 64 * 1024
@@ -88,6 +89,7 @@ class SealedFile:
             return
         blocks: UInt64s = SealedFile(path.with_name(expected.blocks), files).array("<u8")
         self._blocks, self._seen = blocks, np.zeros(blocks.size, np.bool_)
+        scattered(self.bytes)
         if blocks.size != -(-expected.size // BLOCK):
             raise DamagedError(f"{path}: block digests do not fit its size")
 
@@ -104,7 +106,12 @@ class SealedFile:
         first, last = starts // BLOCK, -(-stops // BLOCK)
         counts = last - first
         blocks = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))
-        for block in np.unique(blocks[~self._seen[blocks]]).tolist():
+        new = np.unique(blocks[~self._seen[blocks]])
+        if not new.size:
+            return
+        opens = np.flatnonzero(np.diff(new, prepend=-2) > 1)
+        wanted(self.bytes, new[opens] * BLOCK, (new[np.append(opens[1:], new.size) - 1] + 1) * BLOCK)
+        for block in new.tolist():
             self._check_block(block)
 
     def check_all(self) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from promptsim.index.lists import Lists
+from promptsim.index.pages import scattered
 from promptsim.index.rows import Halves, best, best_of_each, eligible, numbers_of, ranked
 from promptsim.records import Bools, Floats, Int64s
 
@@ -36,6 +37,7 @@ class VectorIndex:
     def refresh(self, vectors: Halves, alive: Bools | None = None) -> None:
         """The store has grown, or prompts were erased."""
         self.vectors = vectors
+        scattered(vectors)
         self.alive = None if alive is None or alive.all() else alive
 
     def search(self, queries: Floats, k: int, allowed: Bools | None = None) -> tuple[Floats, Int64s]:
