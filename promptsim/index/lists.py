@@ -27,12 +27,12 @@ import numpy as np
 from numba import njit
 
 from promptsim.errors import DamagedError
-from promptsim.index.pages import in_order, let_go
 from promptsim.index.rows import Halves
 from promptsim.index.scan import FACTORS, WORD, scan
 from promptsim.index.seal import Seal, SealedFile, seal
 from promptsim.index.threads import both
 from promptsim.order import order_of
+from promptsim.pages import in_order, let_go
 from promptsim.progress import Stage
 from promptsim.records import Bools, Floats, Int32s, Int64s, UInt8s
 

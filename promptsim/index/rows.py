@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from promptsim.index.pages import wanted
 from promptsim.index.threads import both
+from promptsim.pages import wanted
 from promptsim.records import Bools, Floats, Int64s
 
 Halves = npt.NDArray[np.float16]

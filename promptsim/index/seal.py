@@ -17,7 +17,7 @@ import numpy.typing as npt
 import xxhash
 
 from promptsim.errors import DamagedError
-from promptsim.index.pages import scattered, wanted
+from promptsim.pages import scattered, wanted
 from promptsim.records import Int64s, UInt8s, UInt64s
 
 BLOCK = 64 * 1024
