@@ -12,7 +12,8 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.shingles import Repeats, mixed
-from promptsim.records import Int32s, Int64s, UInt64s
+from promptsim.order import order_of
+from promptsim.records import Bools, Int32s, Int64s, UInt64s
 
 BANDS, ROWS = (
     10,
@@ -171,6 +172,20 @@ def holders(repeats: Repeats, of_shingle: Int32s, distinct: Int32s, present: flo
     return Classes(of_shingle, size, distinct, held, of_prompt, int(cut))
 
 
+def only(repeats: Repeats, classes: Classes, keep: Bools, present: float, most: int) -> Classes:
+    """The classes to keep, renumbered; where a prompt had more than `most`, others of it may come in."""
+    if keep.all():
+        return classes
+    number = np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int32)
+    of_shingle = np.where(classes.of_shingle >= 0, number[classes.of_shingle], -1).astype(np.int32)
+    if classes.cut_classes:
+        return holders(repeats, of_shingle, classes.distinct[keep], present, most)
+    stays = keep[classes.held]
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(stays)])
+    held = number[classes.held[stays]]
+    return Classes(of_shingle, classes.size[keep], classes.distinct[keep], held, before[classes.of_prompt], 0)
+
+
 def classes(repeats: Repeats, distinct: Int32s, digest: UInt64s, link: float, present: float, most: int) -> Classes:
     """Shingles joined into classes, and the prompts that have each."""
     _, first, atom = np.unique(posting_keys(repeats, digest), return_index=True, return_inverse=True)
@@ -188,7 +203,8 @@ def classes(repeats: Repeats, distinct: Int32s, digest: UInt64s, link: float, pr
         with np.errstate(over="ignore"):
             pair = signature[:, ROWS * band] * np.uint64(0xD6E8FEB86659FD93) + signature[:, ROWS * band + 1]
             keys[band * n_atoms : (band + 1) * n_atoms] = pair * np.uint64(2 * band + 1) + np.uint64(band)
-    order = np.argsort(keys, kind="stable")
+    keys >>= np.uint64(1 + len(keys).bit_length())  # what is left is sorted with its place as one number
+    order = order_of(keys.view(np.int64))
     roots = _link(keys, order, n_atoms, first, repeats.of_shingle, repeats.posting, link)
     _, number = np.unique(roots, return_inverse=True)
     of_shingle = number[atom].astype(np.int32)
