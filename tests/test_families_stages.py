@@ -292,7 +292,7 @@ def test_a_sample_of_a_smaller_share_lies_within_one_of_a_larger() -> None:
 def test_a_heavier_closure_is_no_parent_of_one_that_has_only_its_last_field() -> None:
     """The closure of class 0, which stands in both forms, is the heavier form; the other one holds class 0 as well."""
     found = Closures(
-        seed=np.arange(3, dtype=np.int32), part=np.array([0, 1, 0, 1, 0, 2], np.int32), of=np.array([0, 2, 4, 6]),
+        part=np.array([0, 1, 0, 1, 0, 2], np.int32), of=np.array([0, 2, 4, 6]),
         weight=np.array([14, 14, 8], np.float32), prompts=np.array([200, 200, 50]), varied=np.ones(3, np.float32),
         bulk=np.zeros(3, np.float32), anchored=np.ones(3, np.bool_), edges=np.zeros(3, np.float32),
             names=np.zeros(3, np.int64), cut=0,

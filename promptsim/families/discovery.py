@@ -24,7 +24,7 @@ from promptsim.families.payload import is_payload
 from promptsim.families.postings import Assigned, Postings, assign, build
 from promptsim.families.repair import repair
 from promptsim.families.shingles import NAMES, PLAIN, STARTS, Repeats, drop, repeats
-from promptsim.families.skeletons import class_weights, closures, marked, match
+from promptsim.families.skeletons import class_weights, closures, marked
 from promptsim.families.splinters import without_splinters
 from promptsim.families.support import distinct_residuals
 from promptsim.records import Bools, Floats, Int32s
@@ -133,11 +133,7 @@ def first_labels(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: M
     """Each prompt's heaviest closure that stands (-1: none), and how many classes were left out for their number."""
     if not len(grouped):
         return np.full(len(corpus), -1, np.int32), 0
-    found = closures(corpus, narrowed, grouped, options)
-    prompt, skeleton = match(
-        narrowed.shingle, narrowed.of_prompt, grouped.of_shingle, grouped.held, grouped.of_prompt, grouped.size,
-        found.seed, found.part, found.of, options.accept,
-    )  # fmt: skip
+    found, prompt, skeleton = closures(corpus, narrowed, grouped, options)
     return standing(found, prompt, skeleton, corpus.prompt_no < options.covered, options)[1], found.cut
 
 
