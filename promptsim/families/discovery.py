@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from promptsim.families.atoms import Classes, classes, only
+from promptsim.families.atoms import Classes, classes, largest, only
 from promptsim.families.consensus import Cores, cores
 from promptsim.families.corpus import Corpus, rows_of
 from promptsim.families.edges import class_edges, count_of
@@ -80,14 +80,14 @@ def _search(corpus: Corpus, found: Repeats, options: MineOptions) -> _Search:
     distinct = distinct_residuals(corpus, found, options.shingle, options.anchored)
     diverse = distinct >= options.support
     narrowed = drop(found, diverse)
-    grouped = classes(narrowed, distinct[diverse], corpus.digest, options.link, options.present, options.max_classes)
+    grouped = classes(narrowed, distinct[diverse], corpus.digest, options.link, options.present)
     heavy, weight = without_chance(corpus, narrowed, grouped, options)
-    fixed = without_payload(corpus, narrowed, heavy, weight, options)
+    fixed, cut_classes = largest(without_payload(corpus, narrowed, heavy, weight, options), options.max_classes)
     label, cut = first_labels(corpus, narrowed, fixed, options)
     sound, payload = np.zeros(len(found.hashes), np.bool_), np.zeros(len(found.hashes), np.bool_)
     sound[np.flatnonzero(diverse)[fixed.of_shingle >= 0]] = True
     payload[np.flatnonzero(diverse)[(heavy.of_shingle >= 0) & (fixed.of_shingle < 0)]] = True
-    return _Search(label, sound, payload, grouped.cut_classes + cut)
+    return _Search(label, sound, payload, cut_classes + cut)
 
 
 def _holding(found: Repeats, some: Bools) -> Bools:
@@ -108,7 +108,7 @@ def without_chance(corpus: Corpus, narrowed: Repeats, grouped: Classes, options:
     part = np.ones(len(grouped), np.bool_)  # of something larger, which may stand at a line's start or end
     enough = evidence >= least_weight(grouped.prompts(), part, len(corpus), options)
     enough |= marked(narrowed, grouped, NAMES)
-    return only(narrowed, grouped, enough, options.present, options.max_classes), weight[enough]
+    return only(grouped, enough), weight[enough]
 
 
 def without_payload(
@@ -118,7 +118,7 @@ def without_payload(
     edges = marked(narrowed, grouped, STARTS)  # anchored at a line's start or end
     edges &= weight >= options.payload_lightest
     payload = is_payload(grouped, edges, bulk(corpus, grouped, options), options)
-    return only(narrowed, grouped, ~payload, options.present, options.max_classes)
+    return only(grouped, ~payload)
 
 
 def bulk(corpus: Corpus, grouped: Classes, options: MineOptions) -> Floats:
