@@ -108,8 +108,8 @@ class SealedFile:
         counts = last - first
         blocks = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))
         new = np.unique(blocks[~self._seen[blocks]])
-        for first in range(0, new.size, AHEAD):
-            some = new[first : first + AHEAD]
+        for place in range(0, new.size, AHEAD):
+            some = new[place : place + AHEAD]
             begins = np.flatnonzero(np.diff(some, prepend=-2) > 1)
             ends = np.append(begins[1:], some.size) - 1
             wanted(self.bytes, some[begins] * BLOCK, (some[ends] + 1) * BLOCK)
