@@ -61,8 +61,8 @@ def timed(work: Callable[[], Any]) -> tuple[float, Any]:
     gc.collect()
     start = time.perf_counter()
     result = work()
-    seconds = round(time.perf_counter() - start, 2)
-    print(f"{seconds} s", file=sys.stderr)
+    seconds = time.perf_counter() - start
+    print(f"{seconds:.2f} s", file=sys.stderr)
     return seconds, result
 
 
@@ -76,8 +76,8 @@ def deduplicated(texts: Sequence[str]) -> dict[str, Any]:
     apart = sum(seen.setdefault(text, int(group)) != int(group) for text, group in zip(texts, label, strict=True))
     return {
         "texts": len(texts),
-        "families_s": ours,
-        "semhash_s": theirs,
+        "families_s": round(ours, 2),
+        "semhash_s": round(theirs, 2),
         "ratio": round(ours / theirs, 3),
         "identical_texts_apart": apart,
     }
@@ -143,8 +143,8 @@ def encoded(texts: Sequence[str]) -> dict[str, Any]:
     best, theirs = min((at(size) for size in SIZES), key=lambda pair: pair[0])
     return {
         "encoded": len(texts),
-        "minilm_s": ours,
-        "sentence_transformers_s": best,
+        "minilm_s": round(ours, 2),
+        "sentence_transformers_s": round(best, 2),
         "throughput_ratio": round(best / ours, 3),
         "least_cosine": round(float((mine_ * theirs).sum(axis=1).min()), 4),
     }

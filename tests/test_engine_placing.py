@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from promptsim.engine import Engine, clustering
+from promptsim.engine import known as known_module
+from promptsim.engine.known import Known, known
+from promptsim.store.store import Store
 
 TEMPLATE = "Rate the answer below from one to five and quote the words that decide it.\nAnswer: {}"
 WORDS = ("harbour", "violet", "engine", "copper", "meadow", "signal", "orchid", "tunnel", "lantern", "walnut")
@@ -59,3 +65,30 @@ def test_a_run_after_little_looks_at_what_is_new_and_says_so(engine: Engine, mon
     assert engine.cluster().full  # more than a quarter of growth
     assert engine.cluster(full=True).full
     assert not engine.cluster().full
+
+
+def test_while_one_thread_reads_a_new_run_requests_are_matched_against_the_one_before(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine.ingest(sent(0, 20))
+    first = engine.cluster(full=True).run_id
+    assert known(engine._store).run_id == first
+    second = engine.cluster(full=True).run_id
+    reading, go_on, read = threading.Event(), threading.Event(), known_module._read
+
+    def slowly(store: Store, run_id: str) -> Known:
+        reading.set()
+        assert go_on.wait(20)
+        return read(store, run_id)
+
+    monkeypatch.setattr(known_module, "_read", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        newest = pool.submit(known, engine._store)
+        assert reading.wait(20)
+        assert known(engine._store, newest=False).run_id == first
+        waiting = pool.submit(known, engine._store)  # as ingest does, which must not name a family that is gone
+        assert not waiting.done()
+        go_on.set()
+        assert newest.result(20).run_id == second
+        assert waiting.result(20) is newest.result()
+    assert known(engine._store, newest=False) is newest.result()

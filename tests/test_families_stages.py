@@ -5,14 +5,14 @@ from __future__ import annotations
 import random
 from collections import defaultdict
 from dataclasses import replace
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptsim.families.atoms import Classes, classes
+from promptsim.families.atoms import Classes, classes, largest, only
 from promptsim.families.commonplace import commonplace
 from promptsim.families.consensus import cores
 from promptsim.families.corpus import Corpus, read
@@ -144,7 +144,7 @@ def test_shingles_of_the_same_prompts_are_one_class_and_others_are_not() -> None
     prompts += [f"{one}\n{two}\n{filler[40]} z"]
     corpus = corpus_of(prompts)
     found = repeats(corpus, 5, 3, 5)
-    grouped = classes(found, np.full(len(found.hashes), 9, np.int32), corpus.digest, 0.8, 0.7, 64)
+    grouped = classes(found, np.full(len(found.hashes), 9, np.int32), corpus.digest, 0.8, 0.7)
     assert len(grouped) == 2
     assert sorted(grouped.prompts().tolist()) == [10, 11]
     assert np.bincount(np.diff(grouped.of_prompt)).tolist() == [0, 19, 1]
@@ -153,7 +153,27 @@ def test_shingles_of_the_same_prompts_are_one_class_and_others_are_not() -> None
 def held_by(rows: list[list[int]], n: int) -> Classes:
     of = np.concatenate([[0], np.cumsum([len(row) for row in rows])]).astype(np.int64)
     empty = np.zeros(n, np.int32)
-    return Classes(empty, empty, empty, np.array([c for row in rows for c in row], np.int32), of, 0)
+    return Classes(empty, empty, empty, np.array([c for row in rows for c in row], np.int32), of)
+
+
+def rows_of_classes(grouped: Classes) -> list[list[int]]:
+    return [grouped.held[a:b].tolist() for a, b in pairwise(grouped.of_prompt.tolist())]
+
+
+def test_classes_that_are_kept_are_renumbered_in_every_prompt() -> None:
+    grouped = replace(held_by([[0, 1, 3], [2], [], [3, 2]], 4), of_shingle=np.array([3, -1, 1, 0], np.int32))
+    kept = only(grouped, np.array([True, False, False, True]))
+    assert rows_of_classes(kept) == [[0, 1], [], [], [1]]
+    assert kept.of_shingle.tolist() == [1, -1, -1, 0]
+    assert len(kept) == 2
+    assert only(grouped, np.ones(4, np.bool_)) is grouped
+
+
+def test_of_too_many_classes_the_first_of_each_prompt_stay_and_the_others_are_counted() -> None:
+    grouped, cut = largest(held_by([[4, 0, 1, 3], [2], [], [3, 2, 1]], 5), 2)
+    assert rows_of_classes(grouped) == [[4, 0], [2], [], [3, 2]]
+    assert cut == 3
+    assert largest(grouped, 2) == (grouped, 0)
 
 
 @given(st.lists(st.lists(st.integers(0, 8), unique=True, max_size=6), min_size=1, max_size=30))
@@ -292,7 +312,7 @@ def test_a_sample_of_a_smaller_share_lies_within_one_of_a_larger() -> None:
 def test_a_heavier_closure_is_no_parent_of_one_that_has_only_its_last_field() -> None:
     """The closure of class 0, which stands in both forms, is the heavier form; the other one holds class 0 as well."""
     found = Closures(
-        seed=np.arange(3, dtype=np.int32), part=np.array([0, 1, 0, 1, 0, 2], np.int32), of=np.array([0, 2, 4, 6]),
+        part=np.array([0, 1, 0, 1, 0, 2], np.int32), of=np.array([0, 2, 4, 6]),
         weight=np.array([14, 14, 8], np.float32), prompts=np.array([200, 200, 50]), varied=np.ones(3, np.float32),
         bulk=np.zeros(3, np.float32), anchored=np.ones(3, np.bool_), edges=np.zeros(3, np.float32),
             breaks_off=np.zeros(3, np.bool_), names=np.zeros(3, np.int64), words=np.zeros(3, np.uint64), cut=0,

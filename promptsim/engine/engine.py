@@ -17,8 +17,9 @@ from promptsim.engine import ingestion, searching
 from promptsim.engine.explaining import Explanation, explain
 from promptsim.engine.ingestion import IngestReport
 from promptsim.engine.judgement import decide, judged
+from promptsim.engine.known import known
 from promptsim.engine.known_prompts import read_known
-from promptsim.engine.matching import Match, Matcher, match
+from promptsim.engine.matching import Match, match
 from promptsim.engine.searching import Found, Query
 from promptsim.errors import BusyError, UsageError
 from promptsim.index.index import TAIL_ROWS, Index
@@ -57,7 +58,6 @@ class Engine:
         self, store: Store, model: str | None = None, *, wording_model: str | None = None, reindex: bool = False
     ) -> None:
         self._store, self._model, self._wording_model, self._reindexing = store, model, wording_model, reindex
-        self._matcher: tuple[str, Matcher] = ("", Matcher(()))  # of which run
         self._seen = -1  # version of the store that the index was last shown
 
     @classmethod
@@ -198,14 +198,7 @@ class Engine:
 
     def match(self, text: str | None = None, *, messages: Sequence[Mapping[str, object]] | None = None) -> Match | None:
         """Is this a prompt of a known family? For a request path: nothing is stored, nothing embedded."""
-        return match(self._store, self._matcher_of_last_run(), text, messages)
-
-    def _matcher_of_last_run(self) -> Matcher:
-        last = self._store.last_run()
-        wanted = "" if last is None else last.run_id
-        if self._matcher[0] != wanted:
-            self._matcher = wanted, Matcher(self._store.skeletons())
-        return self._matcher[1]
+        return match(self._store, known(self._store, newest=False), text, messages)
 
     def _refresh(self, progress: Progress | None = None) -> None:
         """See what any process has stored since; fold the newest prompts into the index when there are many."""

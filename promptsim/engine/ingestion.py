@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import BinaryIO
 
 from promptsim.encode.encoder import Encoder
-from promptsim.engine.placing import known, place
+from promptsim.engine.known import known
+from promptsim.engine.placing import place
 from promptsim.engine.watching import watch
 from promptsim.intake.formats import read
 from promptsim.intake.rejects import RejectsWriter

@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from promptsim.engine.judgement import judged
+from promptsim.engine.known import Known
 from promptsim.errors import NotFoundError, UsageError
-from promptsim.families.assignment import SkeletonIndex
 from promptsim.intake.event import parse_prompt
 from promptsim.intake.problems import BadEvent
-from promptsim.records import Family, Relation, Skeleton
+from promptsim.records import Family, Relation
 from promptsim.store.store import Store
 from promptsim.text.fingerprint import fingerprint
 
@@ -30,34 +30,8 @@ class Match:
     aligned: bool = False  # it took alignment to see: words were changed or put in between
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
-    """A skeleton that a prompt is made from, and the share of it that is there."""
-
-    skeleton: Skeleton
-    share: float
-    aligned: bool
-
-
-class Matcher:
-    """The skeletons of one run, ready to be matched against; safe to share between threads."""
-
-    def __init__(self, skeletons: Sequence[Skeleton]) -> None:
-        self._index = SkeletonIndex(skeletons) if skeletons else None
-
-    def find(self, system: str, user: str) -> Held | None:
-        """The skeleton that the prompt is made from."""
-        if self._index is None:
-            return None
-        found = self._index.assign([(system, user)])
-        place = int(found.skeleton[0])
-        if place < 0:
-            return None
-        return Held(self._index.skeletons[place], min(1.0, float(found.share[0])), bool(found.aligned[0]))
-
-
 def match(
-    store: Store, matcher: Matcher, text: str | None, messages: Sequence[Mapping[str, object]] | None
+    store: Store, known: Known, text: str | None, messages: Sequence[Mapping[str, object]] | None
 ) -> Match | None:
     """Is this a prompt of a known family? UsageError where it is no prompt at all."""
     try:
@@ -69,11 +43,16 @@ def match(
         for member in store.families_of([number]).get(number, ())[:1]:
             family = _family(store, member.family_id)
             return None if family is None else Match(family, member.wording_id, "exact", 1.0)
-    found = matcher.find(system, user)
-    family = _family(store, found.skeleton.family_id) if found else None
-    if found is None or family is None:
+    found = known.index.assign([(system, user)])
+    place = int(found.skeleton[0])
+    if place < 0:
         return None
-    return Match(family, found.skeleton.wording_id, "template", found.share, found.aligned)
+    skeleton = known.index.skeletons[place]
+    family = _family(store, skeleton.family_id)
+    if family is None:
+        return None
+    share = min(1.0, float(found.share[0]))
+    return Match(family, skeleton.wording_id, "template", share, bool(found.aligned[0]))
 
 
 def _family(store: Store, family_id: str) -> Family | None:

@@ -17,8 +17,8 @@ from promptsim.encode.encoder import Encoder
 from promptsim.engine.engine import Engine, identity
 from promptsim.engine.engine import _index_of as index_of
 from promptsim.engine.gate import Gate
+from promptsim.engine.known import known
 from promptsim.engine.likeness import Neighbour, neighbours
-from promptsim.engine.matching import Matcher
 from promptsim.engine.picture import FamilyPicture, NetworkPicture, family_picture, network_picture
 from promptsim.engine.receiving import Receipt, read_items, receive
 from promptsim.engine.searching import Found
@@ -83,7 +83,6 @@ class SharedEngine(Engine):
         super().__init__(store, model, reindex=reindex)
         self._gate = Gate()
         self._writing = threading.Lock()
-        self._matching = threading.Lock()
         self._seen = -1
         self._rested_at = 0.0
         self._serving = False  # searches go on, so that the tail is read however long it is
@@ -124,7 +123,7 @@ class SharedEngine(Engine):
     def warm(self) -> None:
         """Compile, map and read what the first search and the first match would otherwise wait for."""
         self._serving = True
-        self._matcher_of_last_run()
+        known(self._store)
         with self._gate.looking():
             if len(self._store.vectors()):
                 super().search(WARMING, k=1)
@@ -147,15 +146,6 @@ class SharedEngine(Engine):
         self.catch_up()
         with self._gate.looking():
             return super().search(*arguments, **options)
-
-    def _matcher_of_last_run(self) -> Matcher:
-        """The skeletons of the last run; while one thread reads those of a newer run, the others use the old ones."""
-        if not self._matching.acquire(blocking=not self._matcher[0]):
-            return self._matcher[1]
-        try:
-            return super()._matcher_of_last_run()
-        finally:
-            self._matching.release()
 
     # ---------------------------------------------------------------- writing
     def receive(self, body: bytes) -> Receipt:

@@ -6,13 +6,14 @@ joined into a class; candidates come from MinHash bands over the postings, so th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numba import njit
 
 from promptsim.families.shingles import Repeats, mixed
-from promptsim.records import Int32s, Int64s, UInt64s
+from promptsim.order import order_of
+from promptsim.records import Bools, Int32s, Int64s, UInt64s
 
 BANDS, ROWS = (
     10,
@@ -32,7 +33,6 @@ class Classes:
     distinct: Int32s
     held: Int32s
     of_prompt: Int64s
-    cut_classes: int
 
     def __len__(self) -> int:
         return len(self.size)
@@ -120,8 +120,8 @@ def _link(keys, order, n_atoms, first, of_shingle, posting, link):  # type: igno
 
 
 @njit(cache=True, nogil=True)
-def _holders(shingle, of_prompt, class_of, size, present, most):  # type: ignore[no-untyped-def]
-    """Classes of which each prompt holds the share `present`, largest first, at most `most` of them."""
+def _holders(shingle, of_prompt, class_of, size, present):  # type: ignore[no-untyped-def]
+    """Classes of which each prompt holds the share `present`, largest first."""
     n_prompts = len(of_prompt) - 1
     out_of = np.zeros(n_prompts + 1, np.int64)
     held = np.empty(len(shingle), np.int32)
@@ -129,7 +129,6 @@ def _holders(shingle, of_prompt, class_of, size, present, most):  # type: ignore
     seen = np.full(len(class_of), -1, np.int32)
     touched = np.empty(len(size), np.int32)
     filled = 0
-    cut = 0
     for prompt in range(n_prompts):
         n = 0
         for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
@@ -150,28 +149,46 @@ def _holders(shingle, of_prompt, class_of, size, present, most):  # type: ignore
             if count[c] >= present * size[c]:
                 touched[kept] = c
                 kept += 1
-                count[c] = 0
-            else:
-                count[c] = 0
+            count[c] = 0
         mine = touched[:kept].copy()
         order = np.argsort(-size[mine].astype(np.int64) * np.int64(1 << 32) + mine)
-        for i in range(min(kept, most)):
-            held[filled] = mine[order[i]]
-            filled += 1
-        cut += max(0, kept - most)
+        held[filled : filled + kept] = mine[order]
+        filled += kept
         out_of[prompt + 1] = filled
-    return held[:filled].copy(), out_of, cut
+    return held[:filled].copy(), out_of
 
 
-def holders(repeats: Repeats, of_shingle: Int32s, distinct: Int32s, present: float, most: int) -> Classes:
+def holders(repeats: Repeats, of_shingle: Int32s, distinct: Int32s, present: float) -> Classes:
     """Which prompts have which of the classes that `of_shingle` gives (-1: none)."""
     n = int(of_shingle.max(initial=-1)) + 1
     size = np.bincount(of_shingle[of_shingle >= 0], minlength=n).astype(np.int32)
-    held, of_prompt, cut = _holders(repeats.shingle, repeats.of_prompt, of_shingle, size, present, most)
-    return Classes(of_shingle, size, distinct, held, of_prompt, int(cut))
+    held, of_prompt = _holders(repeats.shingle, repeats.of_prompt, of_shingle, size, present)
+    return Classes(of_shingle, size, distinct, held, of_prompt)
 
 
-def classes(repeats: Repeats, distinct: Int32s, digest: UInt64s, link: float, present: float, most: int) -> Classes:
+def only(classes: Classes, keep: Bools) -> Classes:
+    """The classes to keep, renumbered."""
+    if keep.all():
+        return classes
+    number = np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int32)
+    of_shingle = np.where(classes.of_shingle >= 0, number[classes.of_shingle], -1).astype(np.int32)
+    stays = keep[classes.held]
+    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(stays)])
+    held = number[classes.held[stays]]
+    return Classes(of_shingle, classes.size[keep], classes.distinct[keep], held, before[classes.of_prompt])
+
+
+def largest(classes: Classes, most: int) -> tuple[Classes, int]:
+    """The classes with at most so many in each prompt, the largest; and how many were left out."""
+    counts = np.diff(classes.of_prompt)
+    if counts.max(initial=0) <= most:
+        return classes, 0
+    stays = np.arange(len(classes.held)) - np.repeat(classes.of_prompt[:-1], counts) < most
+    of_prompt = np.concatenate([np.zeros(1, np.int64), np.cumsum(np.minimum(counts, most))])
+    return replace(classes, held=classes.held[stays], of_prompt=of_prompt), int(np.count_nonzero(~stays))
+
+
+def classes(repeats: Repeats, distinct: Int32s, digest: UInt64s, link: float, present: float) -> Classes:
     """Shingles joined into classes, and the prompts that have each."""
     _, first, atom = np.unique(posting_keys(repeats, digest), return_index=True, return_inverse=True)
     # np.unique numbers atoms by key: number them by first shingle instead, so that they follow the order of content
@@ -181,20 +198,21 @@ def classes(repeats: Repeats, distinct: Int32s, digest: UInt64s, link: float, pr
     first = np.sort(first)
     n_atoms = len(first)
     if n_atoms == 0:
-        return holders(repeats, np.empty(0, np.int32), np.empty(0, np.int32), present, most)
+        return holders(repeats, np.empty(0, np.int32), np.empty(0, np.int32), present)
     signature = _signatures(first, repeats.of_shingle, repeats.posting, digest, BANDS * ROWS)
     keys = np.empty(BANDS * n_atoms, np.uint64)
     for band in range(BANDS):
         with np.errstate(over="ignore"):
             pair = signature[:, ROWS * band] * np.uint64(0xD6E8FEB86659FD93) + signature[:, ROWS * band + 1]
             keys[band * n_atoms : (band + 1) * n_atoms] = pair * np.uint64(2 * band + 1) + np.uint64(band)
-    order = np.argsort(keys, kind="stable")
+    keys >>= np.uint64(1 + len(keys).bit_length())  # what is left is sorted with its place as one number
+    order = order_of(keys.view(np.int64))
     roots = _link(keys, order, n_atoms, first, repeats.of_shingle, repeats.posting, link)
     _, number = np.unique(roots, return_inverse=True)
     of_shingle = number[atom].astype(np.int32)
     support = np.zeros(int(of_shingle.max()) + 1, np.int32)
     np.maximum.at(support, of_shingle, distinct)
-    return holders(repeats, of_shingle, support, present, most)
+    return holders(repeats, of_shingle, support, present)
 
 
 __all__ = ["Classes", "classes", "holders", "mixed"]

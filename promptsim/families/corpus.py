@@ -53,12 +53,13 @@ class Piece:
 
 def digests(system: Sequence[str], user: Sequence[str]) -> UInt64s:
     """Eight bytes that stand for the content of each prompt; they order prompts and break ties."""
-    out = np.empty(len(system), np.uint64)
-    for i, (first, second) in enumerate(zip(system, user, strict=True)):
-        head = first.encode("utf-8", "surrogatepass")
-        body = len(head).to_bytes(8, "little") + head + second.encode("utf-8", "surrogatepass")
-        out[i] = int.from_bytes(blake2b(body, digest_size=8).digest(), "little")
-    return out
+    bodies = map(_body, system, user)
+    return np.frombuffer(b"".join([blake2b(body, digest_size=8).digest() for body in bodies]), "<u8")
+
+
+def _body(system: str, user: str) -> bytes:
+    head = system.encode("utf-8", "surrogatepass")
+    return len(head).to_bytes(8, "little") + head + user.encode("utf-8", "surrogatepass")
 
 
 class Digests:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from promptsim.families.atoms import Classes, classes, holders
+from promptsim.families.atoms import Classes, classes, largest, only
 from promptsim.families.consensus import Cores, cores
 from promptsim.families.corpus import Corpus, rows_of
 from promptsim.families.edges import class_edges, count_of
@@ -25,7 +25,7 @@ from promptsim.families.payload import is_payload
 from promptsim.families.postings import Assigned, Postings, assign, build
 from promptsim.families.repair import repair
 from promptsim.families.shingles import NAMES, PLAIN, STARTS, Repeats, drop, repeats
-from promptsim.families.skeletons import class_weights, closures, marked, match
+from promptsim.families.skeletons import class_weights, closures, marked
 from promptsim.families.splinters import without_splinters
 from promptsim.families.support import distinct_residuals
 from promptsim.records import Bools, Floats, Int32s
@@ -82,14 +82,14 @@ def _search(corpus: Corpus, found: Repeats, options: MineOptions) -> _Search:
     distinct = distinct_residuals(corpus, found, options.shingle, options.anchored)
     diverse = distinct >= options.support
     narrowed = drop(found, diverse)
-    grouped = classes(narrowed, distinct[diverse], corpus.digest, options.link, options.present, options.max_classes)
-    heavy = without_chance(corpus, narrowed, grouped, options)
-    fixed = without_payload(corpus, narrowed, heavy, options)
+    grouped = classes(narrowed, distinct[diverse], corpus.digest, options.link, options.present)
+    heavy, weight = without_chance(corpus, narrowed, grouped, options)
+    fixed, cut_classes = largest(without_payload(corpus, narrowed, heavy, weight, options), options.max_classes)
     label, cut = first_labels(corpus, narrowed, fixed, options)
     sound, payload = np.zeros(len(found.hashes), np.bool_), np.zeros(len(found.hashes), np.bool_)
     sound[np.flatnonzero(diverse)[fixed.of_shingle >= 0]] = True
     payload[np.flatnonzero(diverse)[(heavy.of_shingle >= 0) & (fixed.of_shingle < 0)]] = True
-    return _Search(label, sound, payload, grouped.cut_classes + cut)
+    return _Search(label, sound, payload, cut_classes + cut)
 
 
 def _holding(found: Repeats, some: Bools) -> Bools:
@@ -99,36 +99,28 @@ def _holding(found: Repeats, some: Bools) -> Bools:
     return result
 
 
-def kept(narrowed: Repeats, grouped: Classes, keep: Bools, options: MineOptions) -> Classes:
-    """The classes to keep, renumbered."""
-    number = np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int32)
-    of_shingle = np.where(grouped.of_shingle >= 0, number[grouped.of_shingle], -1).astype(np.int32)
-    return holders(narrowed, of_shingle, grouped.distinct[keep], options.present, options.max_classes)
-
-
-def without_chance(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> Classes:
-    """The classes heavy enough for their prompts: a phrase of five words in five of a million prompts is chance.
+def without_chance(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> tuple[Classes, Floats]:
+    """The classes heavy enough for their prompts, and how heavy: a phrase of five words in five of a million is chance.
 
     The name of a field says too little by itself; several of one form together may say enough.
     """
     weight, closed = class_weights(corpus, narrowed, grouped, options)
     edges = class_edges(corpus, narrowed, grouped, options.shingle, options.anchored)
-    weight = weight + options.edge * count_of(edges & closed)
+    evidence = weight + options.edge * count_of(edges & closed)
     part = np.ones(len(grouped), np.bool_)  # of something larger, which may stand at a line's start or end
-    enough = weight >= least_weight(grouped.prompts(), part, len(corpus), options)
-    return kept(narrowed, grouped, enough | marked(narrowed, grouped, NAMES), options)
+    enough = evidence >= least_weight(grouped.prompts(), part, len(corpus), options)
+    enough |= marked(narrowed, grouped, NAMES)
+    return only(grouped, enough), weight[enough]
 
 
-def without_payload(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> Classes:
-    """The classes that are not payload; what is left may show more of it."""
-    for _ in range(options.payload_rounds):
-        edges = marked(narrowed, grouped, STARTS)  # anchored at a line's start or end
-        edges &= class_weights(corpus, narrowed, grouped, options)[0] >= options.payload_lightest
-        payload = is_payload(grouped, edges, bulk(corpus, grouped, options), options)
-        if not payload.any():
-            break
-        grouped = kept(narrowed, grouped, ~payload, options)
-    return grouped
+def without_payload(
+    corpus: Corpus, narrowed: Repeats, grouped: Classes, weight: Floats, options: MineOptions
+) -> Classes:
+    """The classes that are not payload."""
+    edges = marked(narrowed, grouped, STARTS)  # anchored at a line's start or end
+    edges &= weight >= options.payload_lightest
+    payload = is_payload(grouped, edges, bulk(corpus, grouped, options), options)
+    return only(grouped, ~payload)
 
 
 def bulk(corpus: Corpus, grouped: Classes, options: MineOptions) -> Floats:
@@ -143,11 +135,7 @@ def first_labels(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: M
     """Each prompt's heaviest closure that stands (-1: none), and how many classes were left out for their number."""
     if not len(grouped):
         return np.full(len(corpus), -1, np.int32), 0
-    found = closures(corpus, narrowed, grouped, options)
-    prompt, skeleton = match(
-        narrowed.shingle, narrowed.of_prompt, grouped.of_shingle, grouped.held, grouped.of_prompt, grouped.size,
-        found.seed, found.part, found.of, options.accept,
-    )  # fmt: skip
+    found, prompt, skeleton = closures(corpus, narrowed, grouped, options)
     return standing(found, prompt, skeleton, corpus.prompt_no < options.covered, options)[1], found.cut
 
 

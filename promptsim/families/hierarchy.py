@@ -33,14 +33,14 @@ def heaviest(prompt, skeleton, weight, stands, n_prompts):  # type: ignore[no-un
 
 def parents(found: Closures, stands: Bools, options: MineOptions) -> Int32s:
     """For each closure the heaviest other standing closure that lies inside it and has more prompts; -1: none."""
-    child = np.repeat(found.seed, np.diff(found.of))
+    child = np.repeat(np.arange(len(found), dtype=np.int32), np.diff(found.of))
     inner = found.part
     inside = (inner != child) & stands[inner] & (found.prompts[inner] > found.prompts[child])
     # the closure of an inner class may hold what the child does not, and is no part of it then
     inside &= options.closure * found.weight[inner] <= found.weight[child]
     child, inner = child[inside], inner[inside]
     order = np.lexsort((-inner, found.weight[inner], child))
-    out = np.full(len(found.seed), -1, np.int32)
+    out = np.full(len(found), -1, np.int32)
     out[child[order]] = inner[order]  # the last one written is the heaviest
     return out
 

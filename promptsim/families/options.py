@@ -78,8 +78,6 @@ class MineOptions:
     payload_phrase: int = 6  # shingles (ten tokens) from which even text within a line is no mere turn of phrase
     payload_own: float = 0.8  # distinct surroundings for each prompt from which it is a template …
     payload_bulk: float = 0.5  # … unless it is so much of its prompts
-    payload_poor: float = 0.0
-    payload_rounds: int = 2
     # --- near-duplicates: what no skeleton explains
     near: float = 0.7  # share of the tokens of two prompts that stand in the same order
     max_near: int = 4_000  # tokens of a prompt that is compared

@@ -8,7 +8,7 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.atoms import Classes
-from promptsim.families.shingles import mixed
+from promptsim.order import firsts
 from promptsim.records import Floats, Int32s, Int64s
 
 
@@ -32,42 +32,29 @@ class Pairs:
 
 
 @njit(cache=True, nogil=True)
-def _count(held, of_prompt, n_classes, most):  # type: ignore[no-untyped-def]
-    """Unordered pairs with their counts, in a growing hash table."""
-    bits = 12
-    keys = np.full(1 << bits, np.int64(-1))
-    counts = np.zeros(1 << bits, np.int32)
-    used = 0
+def _met(held, of_prompt, n_classes, most):  # type: ignore[no-untyped-def]
+    """A number for each meeting of two classes in a prompt, the lower class first."""
+    total = 0
+    for prompt in range(len(of_prompt) - 1):
+        n = min(of_prompt[prompt + 1] - of_prompt[prompt], most)
+        total += n * (n - 1) // 2
+    keys = np.empty(total, np.int64)
+    filled = 0
     for prompt in range(len(of_prompt) - 1):
         end = min(of_prompt[prompt + 1], of_prompt[prompt] + most)
         for i in range(of_prompt[prompt], end):
             for j in range(i + 1, end):
                 a, b = min(held[i], held[j]), max(held[i], held[j])
-                key = np.int64(a) * n_classes + b
-                mask = (1 << bits) - 1
-                slot = np.int64(mixed(np.uint64(key)) >> np.uint64(20)) & mask
-                while keys[slot] != -1 and keys[slot] != key:
-                    slot = (slot + 1) & mask
-                if keys[slot] == -1:
-                    keys[slot] = key
-                    used += 1
-                counts[slot] += 1
-                if 3 * used > 2 * mask:
-                    bits += 1
-                    mask = (1 << bits) - 1
-                    more = np.full(1 << bits, np.int64(-1))
-                    more_counts = np.zeros(1 << bits, np.int32)
-                    for old in range(len(keys)):
-                        if keys[old] != -1:
-                            slot = np.int64(mixed(np.uint64(keys[old])) >> np.uint64(20)) & mask
-                            while more[slot] != -1:
-                                slot = (slot + 1) & mask
-                            more[slot] = keys[old]
-                            more_counts[slot] = counts[old]
-                    keys = more
-                    counts = more_counts
-    found = keys != -1
-    return keys[found], counts[found]
+                keys[filled] = np.int64(a) * n_classes + b
+                filled += 1
+    return keys
+
+
+def _counted(keys: Int64s) -> tuple[Int64s, Int32s]:
+    """The distinct keys, ascending, and how often each occurs. Sorts them in place, which is faster than a table."""
+    keys.sort()
+    at = np.flatnonzero(firsts(keys))
+    return keys[at], np.diff(at, append=len(keys)).astype(np.int32)
 
 
 @njit(cache=True, nogil=True)
@@ -103,6 +90,6 @@ def pairs(classes: Classes, most: int) -> Pairs:
     n_classes = max(len(classes), 1)
     held = np.diff(classes.of_prompt)
     cap = affordable(held, most)
-    keys, counts = _count(classes.held, classes.of_prompt, n_classes, cap)
+    keys, counts = _counted(_met(classes.held, classes.of_prompt, n_classes, cap))
     one, other, count = _both_ways(keys, counts, n_classes)
     return Pairs(one, other, count, classes.prompts(), int(np.maximum(held - cap, 0).sum()))

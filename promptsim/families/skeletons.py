@@ -31,28 +31,28 @@ from promptsim.records import Bools, Floats, Int32s, Int64s, UInt64s
 
 @dataclass(frozen=True, slots=True)
 class Closures:
-    """Skeleton i grew from class `seed[i]` and holds classes `part[of[i]:of[i+1]]` (its own among them)."""
+    """Skeleton i grew from class i and holds classes `part[of[i]:of[i+1]]` (its own among them)."""
 
-    seed: Int32s
     part: Int32s
     of: Int64s
     weight: Floats
     prompts: Int64s
-    varied: Floats  # distinct surroundings of the seed for each of its prompts
+    varied: Floats  # distinct surroundings of its class for each of its prompts
     bulk: Floats  # share of each in the tokens of its prompts, about
     anchored: Bools  # which stand at a line's start or end, in part
     edges: Floats  # how many ends of the text of its prompts each stands at: 0, 1 or 2
-    breaks_off: (
-        Bools  # which end within a sentence: see `class_edges` and `continued`; in a text's midst, within a line
-    )
+    breaks_off: Bools  # which end within a sentence (see `continued`), or in a text's midst within a line
     names: Int64s  # how many names of fields each holds
     words: UInt64s  # the same for those that say the same words
     cut: int
 
+    def __len__(self) -> int:
+        return len(self.weight)
+
 
 @njit(cache=True, nogil=True)
-def match(shingle, of_prompt, class_of, held, held_of, size, seeds, part, of, accept):  # type: ignore[no-untyped-def]
-    """Pairs (prompt, skeleton) where the prompt holds the seed and the share `accept` of all shingles."""
+def match(shingle, of_prompt, class_of, held, held_of, size, part, of, accept):  # type: ignore[no-untyped-def]
+    """Pairs (prompt, skeleton) where the prompt holds its class and the share `accept` of all shingles."""
     n_prompts = len(of_prompt) - 1
     count = np.zeros(len(size), np.int32)
     seen = np.full(len(class_of), -1, np.int32)
@@ -67,9 +67,7 @@ def match(shingle, of_prompt, class_of, held, held_of, size, seeds, part, of, ac
                 if class_of[s] >= 0:
                     count[class_of[s]] += 1
         for i in range(held_of[prompt], held_of[prompt + 1]):
-            skeleton = seeds[held[i]]
-            if skeleton < 0:
-                continue
+            skeleton = held[i]
             got, whole = 0, 0
             for j in range(of[skeleton], of[skeleton + 1]):
                 got += count[part[j]]
@@ -174,8 +172,10 @@ def _any_part(of_class: Bools, part: Int32s, of: Int64s) -> Bools:
     return found
 
 
-def closures(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOptions) -> Closures:
-    """The closure of every class, weighed in one of its prompts."""
+def closures(
+    corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOptions
+) -> tuple[Closures, Int32s, Int32s]:
+    """The closure of every class, weighed in one of its prompts, and pairs (prompt, closure) that match."""
     met = pairs(classes, options.max_pairs)
     near = met.share() >= options.closure
     own = np.arange(len(classes), dtype=np.int32)
@@ -186,7 +186,7 @@ def closures(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOp
     part = part[order].astype(np.int32)
     prompt, skeleton = match(
         repeats.shingle, repeats.of_prompt, classes.of_shingle, classes.held, classes.of_prompt, classes.size,
-        own, part, of, options.accept,
+        part, of, options.accept,
     )  # fmt: skip
     example = np.full(len(classes), -1, np.int64)
     example[skeleton[::-1]] = prompt[::-1]
@@ -207,7 +207,7 @@ def closures(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOp
     longer = _any_part(_with(classes, continued(corpus, repeats, options.anchored)), part, of)
     to_line_end = _any_part(marked(repeats, classes, STOPS), part, of)
     breaks_off = (edges & closed == 0) & ~longer & ((edges > 0) | ~to_line_end)
-    return Closures(
-        own, part, of, weight, prompts, varied, bulk, anchored, count_of(edges & closed),
-        breaks_off, names, words, met.cut,
-    )  # fmt: skip
+    found = Closures(
+        part, of, weight, prompts, varied, bulk, anchored, count_of(edges & closed), breaks_off, names, words, met.cut
+    )
+    return found, prompt, skeleton

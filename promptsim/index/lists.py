@@ -27,11 +27,12 @@ import numpy as np
 from numba import njit
 
 from promptsim.errors import DamagedError
-from promptsim.index.rows import Halves, let_go
+from promptsim.index.rows import Halves
 from promptsim.index.scan import FACTORS, WORD, scan
 from promptsim.index.seal import Seal, SealedFile, seal
 from promptsim.index.threads import both
 from promptsim.order import order_of
+from promptsim.pages import in_order, let_go
 from promptsim.progress import Stage
 from promptsim.records import Bools, Floats, Int32s, Int64s, UInt8s
 
@@ -68,6 +69,7 @@ class Tuning:
 def build(name: Path, vectors: Halves, start: int, stop: int, tuning: Tuning, stage: Stage) -> dict[str, Seal]:
     """Write the lists of rows [start, stop) beside `name`; the seals of its files. Rows of zeros are left out."""
     _use_threads(stop - start >= MANY_ROWS)
+    in_order(vectors)
     index = _trained(vectors, start, stop, tuning)
     places = _assign(index, vectors, start, stop, stage)
     places = _split(index, vectors, start, places, tuning, stage)

@@ -6,7 +6,6 @@ same score by whatever path it was found, and equal rows tie exactly. About 0.13
 
 from __future__ import annotations
 
-import mmap
 from typing import Any
 
 import numpy as np
@@ -14,23 +13,17 @@ import numpy.typing as npt
 from numba import njit
 
 from promptsim.index.threads import both
+from promptsim.pages import wanted
 from promptsim.records import Bools, Floats, Int64s
 
 Halves = npt.NDArray[np.float16]
 
-DROPPED = getattr(mmap, "MADV_DONTNEED", None)  # Linux
 BLOCK_CELLS = 1 << 21  # scores held at once: 8 MiB
 BLOCK_ROWS = 1 << 14
 MANY_QUERIES = 8  # from here on a matrix product is faster than row by row
 MANY_NUMBERS = 2_000  # rows from which on a second thread gains more than its start costs
+CLOSE = 8  # rows of a span for each that is asked for, up to which the span is read: a page holds 8 of 256 numbers
 SLACK = 1e-4  # far above what the order of 256 additions changes in a cosine
-
-
-def let_go(rows: Halves) -> None:
-    """Give the pages of mapped rows back: they stay in the system's cache, and count no more as this process's."""
-    mapped = getattr(rows, "_mmap", None)
-    if mapped is not None and DROPPED is not None:
-        mapped.madvise(DROPPED)
 
 
 @njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})  # type: ignore[untyped-decorator]
@@ -112,6 +105,7 @@ def best(rows: Halves, numbers: Int64s, queries: Floats, k: int) -> tuple[Floats
     step = max(1, min(BLOCK_ROWS, BLOCK_CELLS // max(1, count))) if count >= MANY_QUERIES else BLOCK_CELLS
     for start in range(0, numbers.size, step):
         block = numbers[start : start + step]
+        _ask_for(rows, block)
         if count >= MANY_QUERIES:
             named = _promising(rows, block, queries, scores[:, -1], k)
             more, line = best_of_each(rows, named, queries, k)
@@ -120,6 +114,13 @@ def best(rows: Halves, numbers: Int64s, queries: Floats, k: int) -> tuple[Floats
             line = np.broadcast_to(block, more.shape)
         scores, found = ranked(np.concatenate((scores, more), axis=1), np.concatenate((found, line), axis=1), k)
     return scores, found
+
+
+def _ask_for(rows: Halves, numbers: Int64s) -> None:
+    """Rows that lie close together are read from the disk at once, and not page by page."""
+    first, last = numbers[:1], numbers[-1:] + 1
+    if int(last[0] - first[0]) <= CLOSE * numbers.size:
+        wanted(rows, first * rows.strides[0], last * rows.strides[0])
 
 
 def _promising(rows: Halves, numbers: Int64s, queries: Floats, floor: Floats, k: int) -> Int64s:

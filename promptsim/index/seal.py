@@ -17,9 +17,11 @@ import numpy.typing as npt
 import xxhash
 
 from promptsim.errors import DamagedError
+from promptsim.pages import scattered, wanted
 from promptsim.records import Int64s, UInt8s, UInt64s
 
 BLOCK = 64 * 1024
+AHEAD = 512  # blocks asked for before the first of them is checked
 WHOLE_UP_TO = 64 * 1024 * 1024  # bytes; at about 10 GB/s a file of this size is checked in some milliseconds
 
 
@@ -88,6 +90,7 @@ class SealedFile:
             return
         blocks: UInt64s = SealedFile(path.with_name(expected.blocks), files).array("<u8")
         self._blocks, self._seen = blocks, np.zeros(blocks.size, np.bool_)
+        scattered(self.bytes)
         if blocks.size != -(-expected.size // BLOCK):
             raise DamagedError(f"{path}: block digests do not fit its size")
 
@@ -104,8 +107,14 @@ class SealedFile:
         first, last = starts // BLOCK, -(-stops // BLOCK)
         counts = last - first
         blocks = np.repeat(first - (np.cumsum(counts) - counts), counts) + np.arange(int(counts.sum()))
-        for block in np.unique(blocks[~self._seen[blocks]]).tolist():
-            self._check_block(block)
+        new = np.unique(blocks[~self._seen[blocks]])
+        for place in range(0, new.size, AHEAD):
+            some = new[place : place + AHEAD]
+            begins = np.flatnonzero(np.diff(some, prepend=-2) > 1)
+            ends = np.append(begins[1:], some.size) - 1
+            wanted(self.bytes, some[begins] * BLOCK, (some[ends] + 1) * BLOCK)
+            for block in some.tolist():
+                self._check_block(block)
 
     def check_all(self) -> None:
         """Check every byte now."""

@@ -16,6 +16,7 @@ import numpy as np
 
 from promptsim.index.lists import Lists
 from promptsim.index.rows import Halves, best, best_of_each, eligible, numbers_of, ranked
+from promptsim.pages import scattered
 from promptsim.records import Bools, Floats, Int64s
 
 EXACT_ROWS = 30_000  # scored one by one in about 4 ms
@@ -36,6 +37,7 @@ class VectorIndex:
     def refresh(self, vectors: Halves, alive: Bools | None = None) -> None:
         """The store has grown, or prompts were erased."""
         self.vectors = vectors
+        scattered(vectors)
         self.alive = None if alive is None or alive.all() else alive
 
     def search(self, queries: Floats, k: int, allowed: Bools | None = None) -> tuple[Floats, Int64s]:
@@ -72,13 +74,13 @@ class VectorIndex:
             return best(self.vectors, numbers_of(mask, 0, len(self.vectors)), queries, k)
         tail = best(self.vectors, numbers_of(mask, self.covered, len(self.vectors)), queries, k)
         if mask is None or mask is self.alive:
-            return self._with_segments(tail, queries, k, 1.0, mask)
+            return self._with_segments(tail, queries, k, 1.0, mask, shared=True)
         largest = max(part.rows for part in self.lists)
         if largest <= EVERY_CODE:
-            return self._with_segments(tail, queries, k, np.inf, mask, 2 * CANDIDATES)
+            return self._with_segments(tail, queries, k, np.inf, mask, least=2 * CANDIDATES)
         wider = (len(self.vectors) / open_rows) ** 0.5
-        found = self._with_segments(tail, queries, k, wider, mask)
         most = 2 * open_rows >= len(self.vectors)  # then it is hardly a filter, and all there is to see is k of them
+        found = self._with_segments(tail, queries, k, wider, mask, shared=most)
         while _scanned(largest, wider) < largest and not (most and (found[1] >= 0).all()):
             wider *= 2
             more = self._with_segments(tail, queries, k, wider, mask)
@@ -94,15 +96,19 @@ class VectorIndex:
         k: int,
         wider: float,
         mask: Bools | None,
+        *,
         least: int = CANDIDATES,
+        shared: bool = False,
     ) -> tuple[Floats, Int64s]:
-        """The best k of the tail's best and of the segments' candidates; `wider` times as many codes are scanned."""
+        """The best k of the tail's best and of the segments' candidates; `wider` times as many codes are scanned.
+
+        `shared`: all, or most, are asked, so each segment gives its share and not as much as one alone.
+        """
         named = []
         total = sum(part.rows for part in self.lists)
-        everywhere = mask is None or mask is self.alive
         for part in self.lists:
             wanted, codes = max(least, int(NAMED * part.rows**0.5)), _scanned(part.rows, wider)
-            if everywhere:
+            if shared:
                 share = part.rows / total
                 wanted = max(int(share * max(least, NAMED * total**0.5)), FEWEST)
                 codes = min(codes, max(int(share * _scanned(total, wider)), LEAST_SCANNED // 4))

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import xxhash
 
+from promptsim.pages import scattered
 from promptsim.records import Int64s
 
 Halves = npt.NDArray[np.float16]
@@ -58,10 +59,12 @@ class Vectors:
         return self.path.stat().st_size // self.row_bytes if self.path.exists() else 0
 
     def mapped(self, count: int) -> Halves:
-        """The first `count` rows, mapped and read-only."""
+        """The first `count` rows, mapped and read-only, to be looked up here and there."""
         if count == 0 or self.dimension == 0:
             return np.zeros((count, self.dimension), dtype=STORED)
-        return np.memmap(self.path, dtype=STORED, mode="r", shape=(count, self.dimension))
+        rows: Halves = np.memmap(self.path, dtype=STORED, mode="r", shape=(count, self.dimension))
+        scattered(rows)
+        return rows
 
     def _put(self, offset: int, body: bytes) -> None:
         put_durably(self.path, [(offset, body)])
