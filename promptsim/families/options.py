@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RULES = "4"  # of mining: families found by other rules are not extended but mined anew
+RULES = "5"  # of mining: families found by other rules are not extended but mined anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,7 @@ class MineOptions:
     document: float = 0.25  # share of its prompts' tokens from which a skeleton may be a document (or `payload_bulk`) …
     instructions: int = 2  # … that stands under so many skeletons, each in at most `payload_overlap` of its prompts …
     instructed: float = 0.5  # … and in this share of them together
+    frame: float = 4.0  # fixed tokens of each of `payload_partners` skeletons that frame it: people begin with less
     # --- repair: prompts with typing errors or changed words
     doubt: float = 0.05  # share of a skeleton's shingles from which alignment is tried
     aligned: float = 0.5  # share of its fixed tokens, in order and in runs, that makes a member
@@ -75,7 +76,6 @@ class MineOptions:
     payload_phrase: int = 6  # shingles (ten tokens) from which even text within a line is no mere turn of phrase
     payload_own: float = 0.8  # distinct surroundings for each prompt from which it is a template …
     payload_bulk: float = 0.5  # … unless it is so much of its prompts
-    payload_poor: float = 0.0
     payload_rounds: int = 2
     # --- near-duplicates: what no skeleton explains
     near: float = 0.7  # share of the tokens of two prompts that stand in the same order

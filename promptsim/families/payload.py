@@ -61,14 +61,7 @@ def is_payload(classes: Classes, edged: Bools, bulk: Floats, options: MineOption
     grid = (partners >= options.payload_partners) & (cover >= options.payload_cover)
     grid |= (partners > options.payload_partners) & (cover >= options.payload_cover_many)
     grid &= (distinct < options.payload_own * met.n) | (bulk >= options.payload_bulk)
-    wide = size[met.other] >= options.payload_shortest
-    wider = (
-        wide & (share >= 0.04) & (share <= options.payload_overlap) & (distinct[met.other] >= 1.2 * distinct[met.one])
-    )
-    _, cover = _coverage(classes, met, wider)
-    poor = (cover >= options.payload_cover) & (distinct < options.payload_poor * met.n)
-    found = grid | poor
-    beside = found[met.other] & (share >= options.closure) & (met.n[met.one] < met.n[met.other])
-    np.logical_or.at(found, met.one[beside], True)  # what stands only beside payload is its edge
-    result: Bools = found
+    beside = grid[met.other] & (share >= options.closure) & (met.n[met.one] < met.n[met.other])
+    np.logical_or.at(grid, met.one[beside], True)  # what stands only beside payload is its edge
+    result: Bools = grid
     return result
