@@ -285,6 +285,14 @@ def test_what_is_said_within_lines_is_a_turn_of_phrase_unless_it_is_long(
     assert [family.prompt_count for family in found.families] == [20] * families
 
 
+@pytest.mark.parametrize(("times", "families"), [(90, 0), (120, 1)])
+def test_a_few_words_within_lines_are_an_instruction_where_many_prompts_have_them(times: int, families: int) -> None:
+    rng = random.Random(13)
+    prompts = [f'{payload(rng, 12)} As a result, "{payload(rng, 9)}" or "{payload(rng, 9)}"' for _ in range(times)]
+    found = mined(prompts + strangers(60, 5))
+    assert [family.prompt_count for family in found.families] == [times] * families
+
+
 def test_what_recurs_in_the_payload_of_several_templates_is_no_family() -> None:
     """A notice at no end of its prompts, in a few prompts of each template: heavier than they are, and small itself."""
     rng = random.Random(21)

@@ -118,15 +118,11 @@ def without_chance(corpus: Corpus, narrowed: Repeats, grouped: Classes, options:
 
 
 def without_payload(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> Classes:
-    """The classes that are not payload; what is left may show more of it."""
-    for _ in range(options.payload_rounds):
-        edges = marked(narrowed, grouped, STARTS)  # anchored at a line's start or end
-        edges &= class_weights(corpus, narrowed, grouped, options)[0] >= options.payload_lightest
-        payload = is_payload(grouped, edges, bulk(corpus, grouped, options), options)
-        if not payload.any():
-            break
-        grouped = kept(narrowed, grouped, ~payload, options)
-    return grouped
+    """The classes that are not payload."""
+    edges = marked(narrowed, grouped, STARTS)  # anchored at a line's start or end
+    edges &= class_weights(corpus, narrowed, grouped, options)[0] >= options.payload_lightest
+    payload = is_payload(grouped, edges, bulk(corpus, grouped, options), options)
+    return kept(narrowed, grouped, ~payload, options) if payload.any() else grouped
 
 
 def bulk(corpus: Corpus, grouped: Classes, options: MineOptions) -> Floats:

@@ -54,11 +54,12 @@ def least_weight(prompts: Int64s, anchored: Bools, among: int, options: MineOpti
     """Fixed tokens that a skeleton of so many prompts needs to stand: a short one must recur often.
 
     One that is not `anchored` at a line's start or end stands within lines, in different texts: so do quotations and
-    what everybody says.
+    what everybody says. There are tens of thousands of those in much traffic, nearly all of them rare.
     """
     scale = chance_scale(among, options)
     least = scale * (options.chance + options.evidence / np.maximum(prompts, 1))
-    lightest = np.where(anchored, options.lightest, options.phrase)
+    often = prompts >= np.maximum(options.often_least, options.often * among)
+    lightest = np.where(anchored | often, options.lightest, options.phrase)
     result: Floats = np.maximum(lightest, least).astype(np.float32)
     return result
 

@@ -28,7 +28,9 @@ class MineOptions:
     added: float = 20.0  # fixed tokens × members that a child must add to its parent
     chance: float = 2.0  # fixed tokens that recur by chance
     reference: float = 1e6  # prompts of which the two are true; among fewer, less recurs by chance
-    phrase: float = 16.0  # fixed tokens below which what stands at no line's start or end is a turn of phrase
+    phrase: float = 16.0  # fixed tokens below which what stands at no line's start or end is a turn of phrase …
+    often: float = 0.001  # … unless this share of all prompts has it: few turns of phrase are so frequent …
+    often_least: int = 100  # … and at least so many
     lightest: float = 2.5  # fixed tokens below which nothing is claimed: two words and a colon are something
     edge: float = 2.0  # fixed tokens that standing at the beginning or the end of all its prompts is worth as evidence
     twin: float = 1.0  # fixed tokens, or a quarter of the parent's, by which a child must differ from it at all
@@ -69,14 +71,12 @@ class MineOptions:
     payload_cover_many: float = 0.6
     payload_partners: int = 3
     payload_overlap: float = 0.6
-    payload_least: float = 0.02
     payload_distinct: float = 0.5
     payload_shortest: int = 2
     payload_lightest: float = 3.0  # fixed tokens of what a document can stand under: payloads begin with less
     payload_phrase: int = 6  # shingles (ten tokens) from which even text within a line is no mere turn of phrase
     payload_own: float = 0.8  # distinct surroundings for each prompt from which it is a template …
     payload_bulk: float = 0.5  # … unless it is so much of its prompts
-    payload_rounds: int = 2
     # --- near-duplicates: what no skeleton explains
     near: float = 0.7  # share of the tokens of two prompts that stand in the same order
     max_near: int = 4_000  # tokens of a prompt that is compared
