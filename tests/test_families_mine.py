@@ -286,6 +286,45 @@ def test_what_is_said_within_lines_is_a_turn_of_phrase_unless_it_is_long(
     assert [family.prompt_count for family in found.families] == [20] * families
 
 
+@pytest.mark.parametrize(("times", "families"), [(90, 0), (120, 1)])
+def test_a_few_words_within_lines_are_an_instruction_where_many_prompts_have_them(times: int, families: int) -> None:
+    rng = random.Random(13)
+    prompts = [f'{payload(rng, 12)} As a result, "{payload(rng, 9)}" or "{payload(rng, 9)}"' for _ in range(times)]
+    found = mined(prompts + strangers(60, 5))
+    assert [family.prompt_count for family in found.families] == [times] * families
+
+
+def test_what_recurs_in_the_payload_of_several_templates_is_no_family() -> None:
+    """A notice at no end of its prompts, in a few prompts of each template: heavier than they are, and small itself."""
+    rng = random.Random(21)
+    notice = payload(rng, 24)
+    frames = ["Sum up what happened here:\n{}", "{}\nWhat is the mood of it?", "Give it a short title\n\n{}\n\nTitle:"]
+    prompts = [
+        frame.format(f"{payload(rng, 20)} {notice} {payload(rng, 20)}" if i % 12 == 0 else payload(rng, 60))
+        for frame in frames
+        for i in range(60)
+    ]
+    label = groups(mined(prompts + strangers(40, 3)), 220)
+    assert [len(set(label[at : at + 60])) for at in (0, 60, 120)] == [1, 1, 1]
+    assert len({label[0], label[60], label[120], -1}) == 4
+
+
+def test_templates_that_share_an_ending_out_among_them_stay_apart() -> None:
+    """Each is a small part of what ends like this, as recurring payload would be, but in other text each time."""
+    asked = [
+        "Can we infer somehow that", "Does this mean in fact", "Is it then guaranteed so",
+        "Should a reader now assume", "Must here always follow hence", "Are you right to think",
+        "Would most people still expect", "Do these words make likely",
+    ]  # fmt: skip
+    prompts = []
+    for i, words in enumerate(asked):
+        rng = random.Random(i)
+        prompts += [f'{payload(rng, 12)} {words} "{payload(rng, 8)}"? Yes, no, or maybe?' for _ in range(30)]
+    label = groups(mined(prompts + strangers(40, 3)), 280)
+    assert [len(set(label[at : at + 30])) for at in range(0, 240, 30)] == [1] * 8
+    assert len({*label[:240], -1}) == 9
+
+
 def test_documents_under_two_instructions_and_bare_are_payload() -> None:
     """Too few instructions for each document to be told by them; that each stands over all documents tells it."""
     rng = random.Random(8)

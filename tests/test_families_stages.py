@@ -207,7 +207,8 @@ def test_a_short_fixed_text_must_recur_often_to_stand() -> None:
     for among in (10**6, 10**8):
         assert least_weight(prompts, anchored, among, MineOptions()).tolist() == pytest.approx([8.0, 5.0, 3.0, 2.5])
     assert least_weight(prompts, anchored, 10**3, MineOptions()).tolist() == pytest.approx([4.0, 2.5, 2.5, 2.5])
-    assert least_weight(prompts, ~anchored, 10**6, MineOptions()).tolist() == [16.0] * 4
+    assert least_weight(prompts, ~anchored, 10**6, MineOptions()).tolist() == [16.0, 16.0, 16.0, 2.5]
+    assert least_weight(prompts, ~anchored, 10**6 + 1, MineOptions()).tolist() == [16.0] * 4
 
 
 def test_commonplace_is_what_is_short_and_sent_a_little_by_everyone() -> None:

@@ -54,11 +54,12 @@ def least_weight(prompts: Int64s, anchored: Bools, among: int, options: MineOpti
     """Fixed tokens that a skeleton of so many prompts needs to stand: a short one must recur often.
 
     One that is not `anchored` at a line's start or end stands within lines, in different texts: so do quotations and
-    what everybody says.
+    what everybody says. There are tens of thousands of those in much traffic, nearly all of them rare.
     """
     scale = chance_scale(among, options)
     least = scale * (options.chance + options.evidence / np.maximum(prompts, 1))
-    lightest = np.where(anchored, options.lightest, options.phrase)
+    often = prompts >= np.maximum(options.often_least, options.often * among)
+    lightest = np.where(anchored | often, options.lightest, options.phrase)
     result: Floats = np.maximum(lightest, least).astype(np.float32)
     return result
 
@@ -129,6 +130,9 @@ def _folded(found: Closures, direct: Int64s, parent: Int32s, among: int, options
     own = _with_small(direct, parent, little & (found.prompts < options.slice * total))
     slotted = own[parent] >= np.maximum(options.support, options.direct * total)
     fragment = has & (found.prompts < options.fragment * total) & (found.weight[parent] >= 0.5 * found.weight)
+    # but where the parent has little to itself, what has other text around it each time is a template in a common frame
+    framed = (found.varied >= options.payload_own) & (extra >= options.extra)
+    fragment &= ~framed | (direct[parent] >= options.fragment_direct * total)
     fragment &= _with_small(direct, parent, fragment)[parent] >= options.fragment_direct * total
     nothing = extra < np.minimum(options.twin, 0.25 * found.weight[parent])
     nothing |= extra < chance_scale(among, options) * options.added / np.maximum(found.prompts, 1)
@@ -180,7 +184,8 @@ def _payload_of_others(
     A phrase stands here and there in what heavier skeletons explain: each has it in few of its prompts. A document is
     the heaviest match of its prompts, but they match instructions as well, some this and some that, which stand in more
     prompts than it does; and it is much of them, or most if each has another text besides: that may be a template which
-    is asked the same questions. Phrases go first, or they would pass for instructions.
+    is asked the same questions. Where it stands at no end of its prompts, here and there in what several others frame,
+    it is payload of theirs however little it is. Phrases go first, or they would pass for instructions.
     """
     n = len(stands)
     own = np.bincount(best[best >= 0], minlength=n)
@@ -204,4 +209,9 @@ def _payload_of_others(
     instructed = np.bincount(best[np.unique(at[over_more[place]])], minlength=n)
     document: Bools = stands & several & (instructed >= options.instructed * own)
     document &= found.bulk >= np.where(found.varied < options.payload_own, options.document, options.payload_bulk)
+    few = (options.payload_partners * count <= own[heavier]) & (count <= options.strewn_share * met[lighter])
+    few &= found.weight[lighter] >= options.frame
+    several = np.bincount(heavier[few], minlength=n) >= options.payload_partners
+    framed = np.bincount(best[np.unique(at[few[place]])], minlength=n)
+    document |= stands & several & (found.edges == 0) & (framed >= options.instructed * own)
     return document

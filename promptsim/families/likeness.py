@@ -22,7 +22,7 @@ from promptsim.text.tokens import NUMBER, WORD
 Encode = Callable[[Sequence[str]], Floats]
 
 PAIR = 2.75  # standard deviations above the mean of strangers from which two texts say the same …
-CROWD = 1.9  # … and from which many do that are compared with many: chance averages out, a common topic does not
+CROWD = 1.8  # … and from which many do that are compared with many: chance averages out, a common topic does not
 LONG = (40, 120)  # words: the more there are, the less chance hides a common topic. Two long texts that say the same …
 LONG_MARGIN = 2.0  # … are more alike than two short ones, by up to so many standard deviations
 ALIGNED = 0.7  # token alignment that counts as much as the cosine of a pair

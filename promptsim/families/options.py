@@ -28,7 +28,9 @@ class MineOptions:
     added: float = 20.0  # fixed tokens × members that a child must add to its parent
     chance: float = 2.0  # fixed tokens that recur by chance
     reference: float = 1e6  # prompts of which the two are true; among fewer, less recurs by chance
-    phrase: float = 16.0  # fixed tokens below which what stands at no line's start or end is a turn of phrase
+    phrase: float = 16.0  # fixed tokens below which what stands at no line's start or end is a turn of phrase …
+    often: float = 0.001  # … unless this share of all prompts has it: few turns of phrase are so frequent …
+    often_least: int = 100  # … and at least so many
     lightest: float = 2.5  # fixed tokens below which nothing is claimed: two words and a colon are something
     begun: float = 3.5  # … or of what breaks off within a sentence: many begin with the same three words
     edge: float = 2.0  # fixed tokens that standing at the beginning or the end of all its prompts is worth as evidence
@@ -52,6 +54,7 @@ class MineOptions:
     document: float = 0.25  # share of its prompts' tokens from which a skeleton may be a document (or `payload_bulk`) …
     instructions: int = 2  # … that stands under so many skeletons, each in at most `payload_overlap` of its prompts …
     instructed: float = 0.5  # … and in this share of them together
+    frame: float = 4.0  # fixed tokens of each of `payload_partners` skeletons that frame it: people begin with less
     # --- repair: prompts with typing errors or changed words
     doubt: float = 0.05  # share of a skeleton's shingles from which alignment is tried
     aligned: float = 0.5  # share of its fixed tokens, in order and in runs, that makes a member
@@ -71,7 +74,6 @@ class MineOptions:
     payload_cover_many: float = 0.6
     payload_partners: int = 3
     payload_overlap: float = 0.6
-    payload_least: float = 0.02
     payload_distinct: float = 0.5
     payload_shortest: int = 2
     payload_lightest: float = 3.0  # fixed tokens of what a document can stand under: payloads begin with less
