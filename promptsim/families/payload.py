@@ -53,7 +53,7 @@ def is_payload(classes: Classes, edged: Bools, bulk: Floats, options: MineOption
         return np.zeros(len(classes), np.bool_)
     share, back = met.share(), met.back()
     size, distinct = classes.size, classes.distinct
-    apart = (share <= options.payload_overlap) & (back <= options.payload_overlap) & (share >= options.payload_least)
+    apart = (share <= options.payload_overlap) & (back <= options.payload_overlap)
     shorter = (size[met.other] < size[met.one]) & (distinct[met.other] >= options.payload_distinct * distinct[met.one])
     shorter &= size[met.other] >= options.payload_shortest
     shorter &= (edged | (size >= options.payload_phrase))[met.other]
