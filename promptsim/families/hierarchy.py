@@ -99,7 +99,7 @@ def standing(
         direct = np.bincount(best[best >= 0], minlength=len(stands))
         parent = parents(found, stands, options)
         gone = stands & _folded(found, direct, parent, n_prompts, options)
-        gone |= _same_words(found, parent, stands, options)
+        gone |= _same_words(found, prompt, skeleton, parent, stands, options)
         gone &= ~gone[parent]  # a parent that goes first leaves its child to be compared with the next one
         if not gone.any():
             gone = _payload_of_others(found, prompt, skeleton, stands, best, options)
@@ -140,18 +140,32 @@ def _folded(found: Closures, direct: Int64s, parent: Int32s, among: int, options
     return result
 
 
-def _same_words(found: Closures, parent: Int32s, stands: Bools, options: MineOptions) -> Bools:
+def _same_words(
+    found: Closures, prompt: Int32s, skeleton: Int32s, parent: Int32s, stands: Bools, options: MineOptions
+) -> Bools:
     """Children that say the same words as others, with which they have (nearly) all prompts of their parent.
 
     They differ in the marks that stand beside a slot, or in their order, and what they say is the parent's: prompts
-    with some other mark, or something of their payload beside it, hold the parent only.
+    with some other mark, or something of their payload beside it, hold the parent only. Each has prompts of its own:
+    several closures of one text, which grew from different parts of it, are one child.
     """
+    n = len(stands)
     child = np.flatnonzero(stands & (parent >= 0))
     key = found.words[child] + parent[child].astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
-    _, kin, kindred = np.unique(key, return_inverse=True, return_counts=True)
-    together = np.bincount(kin, weights=found.prompts[child])
-    result = np.zeros(len(parent), np.bool_)
-    result[child] = (kindred[kin] > 1) & (together[kin] >= options.closure * found.prompts[parent[child]])
+    _, kin = np.unique(key, return_inverse=True)
+    total = found.prompts[parent[child]]
+    most = np.zeros(n, np.int64)
+    np.maximum.at(most, kin, found.prompts[child])
+    together = np.bincount(kin, weights=found.prompts[child], minlength=n)
+    may = (together[kin] >= options.closure * total) & (most[kin] <= (1 - options.field) * total)
+    of = np.full(n, -1, np.int64)
+    of[child[may]] = kin[may]
+    held = of[skeleton] >= 0
+    either = np.unique(of[skeleton[held]] * (int(prompt.max(initial=0)) + 1) + prompt[held])
+    between = np.bincount(either // (int(prompt.max(initial=0)) + 1), minlength=n)
+    may &= (between[kin] >= options.closure * total) & (between[kin] - most[kin] >= options.field * total)
+    result = np.zeros(n, np.bool_)
+    result[child] = may
     return result
 
 
