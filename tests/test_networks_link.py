@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from promptsim.networks.benign import explain
 from promptsim.networks.drill import FalseAlarms, flagged_numbers, measure_false_alarms, measure_power
+from promptsim.networks.forms import of_one_text
 from promptsim.networks.link import link
 from promptsim.networks.metadata import MetadataIndex, combined
 from promptsim.networks.options import DAY, NetworkOptions
@@ -253,6 +255,31 @@ def test_users_of_a_tool_with_two_texts_are_not_accused_for_belonging_to_differe
     assert not any(network.flagged for network in found.networks)
     shown = next(one for one in found.networks if len(one.account_ids) == 20)
     assert {"different_organisations", "may_be_colleagues"} <= {evidence.name for evidence in shown.evidence}
+
+
+def test_forms_of_one_text_tie_nobody() -> None:
+    """Who uses a text uses it with its optional part too."""
+    traffic = benign(5, 1500)
+    traffic.add_organisation(20, declared=False)
+    families, members, activity = traffic.build()
+    seats = set(traffic.kinds["organisation"][-20:])
+
+    def shown(families: Sequence[Family]) -> list[int]:
+        found = link(families, members, activity).networks
+        return [len(one.account_ids) for one in found if seats & {activity.accounts.index(a) for a in one.account_ids}]
+
+    assert shown(families) == [20]
+    longer = replace(families[-1], template=families[-2].template + "and {1}, with an optional part")
+    assert shown([*families[:-1], longer]) == []
+
+
+def test_a_text_with_an_optional_part_is_a_form_of_it_and_another_of_one_topic_is_not() -> None:
+    texts = benign(1, 100).build()[0][:4]
+    words = ("Read {1} aloud and say what it means.", "Read {1} aloud and say what it means. Hints: {2}",
+             "Say in one line what {1} is about, and why it was written.", "{1}")  # fmt: skip
+    texts = [replace(text, template=template) for text, template in zip(texts, words, strict=True)]
+    pairs = np.array([0, 0, 1, 0]), np.array([1, 2, 2, 3])
+    assert of_one_text(texts, *pairs).tolist() == [True, False, False, True]  # without words nothing is told
 
 
 def test_cohorts_of_one_course_are_not_accused_for_following_one_another() -> None:

@@ -10,7 +10,7 @@ Accounts are counted, never events: a campaign's own volume would inflate what i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -52,6 +52,11 @@ class Ties(Pairs):
 
     tested: int  # pairs over which the false discovery rate is controlled
     cut_parties: int  # parties with more families than `max_degree`: left out of the products
+
+    def without(self, some: Bools) -> Ties:
+        """The others; as many pairs were tested."""
+        others = self.only(~some)
+        return replace(self, **{field.name: getattr(others, field.name) for field in fields(Pairs)})
 
 
 MOST_SIZES = 8_000  # different sizes of which every pair has a cell: half a gigabyte

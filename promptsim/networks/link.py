@@ -23,6 +23,7 @@ from promptsim.networks.corroboration import corroborate, looks_public, without_
 from promptsim.networks.couse import ChanceOfBoth, Ties, benjamini_hochberg, find_ties, incidence
 from promptsim.networks.explanations import Explanations
 from promptsim.networks.findings import Part, doubtful_score, find_accounts, find_families, flagged_score
+from promptsim.networks.forms import of_one_text
 from promptsim.networks.groups import Group, attach_fragments, form_groups
 from promptsim.networks.identity import name_networks
 from promptsim.networks.metadata import MetadataIndex, combined
@@ -80,6 +81,7 @@ def link(
         tying = pool.submit(find_ties, usage, eligible, benign.public, options)
         observer = Observer(units, usage, sharding, benign, options)
         ties = tying.result()
+    ties = ties.without(of_one_text(units.texts, ties.left, ties.right))
     communities = find_communities(usage, ties, options, seed)
     odd = [one for one in communities if not looks_public(one, ties, sharding, benign.rate, options)]
     acting = np.zeros(parties.count, bool)

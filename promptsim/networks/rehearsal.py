@@ -20,7 +20,7 @@ Int64s = npt.NDArray[np.int64]
 
 START = 1_740_960_000_000_000  # an arbitrary Monday
 NONE = -1  # an event of no family
-LONG_TEXT, SHORT_TEXT = "fixed " * 40, "plain " * 8
+LONG, SHORT = 40, 8  # words of a fixed text
 
 
 @dataclass
@@ -46,9 +46,10 @@ class Rehearsal:
         self.kinds.setdefault(kind, []).extend(numbers.tolist())
         return numbers
 
-    def new_families(self, count: int, text: str = LONG_TEXT) -> Int64s:
+    def new_families(self, count: int, words: int = LONG) -> Int64s:
+        """Texts of so many words, each of words of its own."""
         numbers = np.arange(len(self._texts), len(self._texts) + count, dtype=np.int64)
-        self._texts += [text] * count
+        self._texts += [f"text{number} " * words for number in numbers.tolist()]
         return numbers
 
     def unique(self, count: int) -> Int64s:
@@ -96,7 +97,7 @@ class Rehearsal:
         """People with a topic, who borrow public templates (mostly of their topic) and write commonplace texts."""
         random = self.random
         account = self.new_accounts("people", count)
-        public, plain = self.new_families(templates), self.new_families(light, SHORT_TEXT)
+        public, plain = self.new_families(templates), self.new_families(light, SHORT)
         who, time = self.sittings(account, self.volumes(count, 4.0))
         local = who - account[0]
         topic = random.integers(topics, size=count)

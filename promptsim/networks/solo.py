@@ -7,7 +7,6 @@ background: what is ordinary in this traffic.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -24,12 +23,13 @@ from promptsim.networks.conduct import (
     observe,
     without_shares,
 )
+from promptsim.networks.forms import fixed_words
 from promptsim.networks.options import NetworkOptions
 from promptsim.networks.rhythm import fit_people, measure_uses
 from promptsim.networks.sharding import Sharding, fewer_than_public
 from promptsim.networks.units import Units
 from promptsim.networks.usage import REGULAR, Usage
-from promptsim.records import Bools, Family
+from promptsim.records import Bools
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ class Observer:
         nothing, and its share of what the parties send is that of the largest).
         """
         parts = [np.arange(self._usage.starts[at], self._usage.starts[at + 1]) for at in numbers]
-        long_text = all(fixed_words(self._units.texts[at]) >= self._options.min_fixed_words for at in numbers)
+        long_text = all(len(fixed_words(self._units.texts[at])) >= self._options.min_fixed_words for at in numbers)
         several = len(numbers) > 1
         whole = observe(self._usage, np.concatenate(parts), long_text, with_wording=several and one_family)
         if one_family or not several:
@@ -119,8 +119,3 @@ class Observer:
     def _public(self, numbers: list[int]) -> bool:
         meetings, pairs = (float(x[numbers].sum()) for x in (self._sharding.meetings, self._sharding.pairs))
         return meetings > 0 and fewer_than_public(meetings, pairs, self._benign.rate) > self._options.rate
-
-
-def fixed_words(family: Family) -> int:
-    """Words of the family's fixed text, its slots left out."""
-    return len(re.findall(r"\w+", re.sub(r"\{\w*\}", " ", family.template)))
