@@ -17,7 +17,7 @@ from promptsim.families.commonplace import commonplace
 from promptsim.families.consensus import cores
 from promptsim.families.corpus import Corpus, read
 from promptsim.families.everyone import below, sample_share
-from promptsim.families.hierarchy import least_weight, parents
+from promptsim.families.hierarchy import least_weight, parents, standing
 from promptsim.families.neighbours import alike, near_duplicates
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import affordable, pairs
@@ -324,3 +324,26 @@ def test_a_heavier_closure_is_no_parent_of_one_that_has_only_its_last_field() ->
 
 def test_the_colon_of_field_names_is_the_token() -> None:
     assert tokenise([":"]).hashes.tolist() == [int(COLON)]
+
+
+def best_of(first: range, second: range) -> list[int]:
+    """Where 100 prompts of a light frame go, if two closures that say the same words have these."""
+    held = [range(100), first, second]
+    found = Closures(
+        part=np.array([0, 0, 1, 2, 0, 1, 2], np.int32), of=np.array([0, 1, 4, 7]),
+        weight=np.array([6, 20, 20], np.float32), prompts=np.array([len(some) for some in held]),
+        varied=np.ones(3, np.float32), bulk=np.zeros(3, np.float32), anchored=np.ones(3, np.bool_),
+        edges=np.full(3, 2, np.float32), breaks_off=np.zeros(3, np.bool_), names=np.zeros(3, np.int64),
+        words=np.array([1, 2, 2], np.uint64), cut=0,
+    )  # fmt: skip
+    prompt = np.concatenate([np.array(some, np.int32) for some in held])
+    skeleton = np.repeat(np.arange(3, dtype=np.int32), [len(some) for some in held])
+    return standing(found, prompt, skeleton, np.zeros(100, np.bool_), MineOptions())[1].tolist()
+
+
+def test_two_wordings_of_the_same_words_that_have_all_of_their_frame_between_them_are_the_frame() -> None:
+    assert best_of(range(50), range(45, 95)) == [0] * 100
+
+
+def test_a_text_that_grew_from_two_of_its_parts_is_not_folded_into_a_part_of_it() -> None:
+    assert best_of(range(70), range(70)) == [1] * 70 + [0] * 30
