@@ -16,7 +16,7 @@ import pytest
 from promptsim.store.store import Store
 
 WORDS = [a + b for a in ("ba", "ce", "di", "fo", "gu", "ha") for b in ("band", "dust", "fern", "glow", "harp")]
-EVENTS = 60_000
+EVENTS = 120_000
 
 
 def start(home: Path, *arguments: str) -> subprocess.Popen[str]:

@@ -32,7 +32,7 @@ from promptsim.networks.options import NetworkOptions
 from promptsim.networks.usage import sendings_of
 from promptsim.progress import Progress
 from promptsim.records import FamilySet, Incidence, Mining, NetworkSet, Run
-from promptsim.store.runs import LEASE_SECONDS
+from promptsim.store.runs import LEASE_SECONDS, new_run_id
 from promptsim.store.store import Store
 
 ALWAYS_WHOLE = 20_000  # prompts that are mined in a second or two
@@ -78,39 +78,48 @@ def run_clustering(
     `run` is one whose lease was taken already, by the process that asked for it. `known` are public prompts; without
     them, those of the operator's file.
     """
-    run = run or store.start_run(full=full)
-    with _kept_alive(store, run), _recorded(store, run), _nothing_collected(), kept_for_reuse():
-        clock = Clock()
-        public = read_known(settings.known_prompts()) if known is None else frozenset(known)
-        with store.snapshot():
-            covered = store.counts().prompts
-            with clock.stage("reading", progress), ThreadPoolExecutor(1) as beside:
-                sorting = beside.submit(store.incidence, store.numbered_events())
-                activity, previous, networks_before = store.activity(), store.family_set(), store.networks()
-                incidence = sorting.result()
-            last = store.mining()
-            whole = full or not can_be_extended(last, covered)
-            with ThreadPoolExecutor(1) as beside:
-                ordered = beside.submit(sendings_of, activity)  # knows nothing of families
-                with clock.timed("finding families" if whole else "finding what is new"):
-                    found = _found(store, encoder, incidence, previous, None if whole else last.covered, progress)
-                sendings = ordered.result()
-            with clock.stage("linking accounts", progress):
-                linked = link(
-                    found.families, found.members, activity, options=NetworkOptions(public_templates=public),
-                    previous=networks_before, sendings=sendings,
-                )  # fmt: skip
-        started = time.perf_counter()
-        counts = _counts(found, linked, covered, len(activity.accounts))
-        finished = replace(
-            run, state="finished", full=whole, finished=time.time_ns() // 1000, counts=counts, seconds=clock.seconds,
-            changes={**_changes(previous, found), **network_changes(networks_before, linked.networks)},
-        )  # fmt: skip
-        watched = known_members(store)
-        mined = covered if whole else last.whole
-        store.save_run(finished, found, linked, covered=covered, whole=mined, rules=RULES)
-        watch_run(store, watched)
-        clock.seconds["saving"] = time.perf_counter() - started
+    run_id = run.run_id if run else new_run_id()
+    with _recorded(store, run_id):  # from before the lease is taken: an interrupt may come at any moment
+        run = run or store.start_run(full=full, run_id=run_id)
+        with _kept_alive(store, run), _nothing_collected(), kept_for_reuse():
+            return _finished(store, encoder, run, full, progress, known)
+
+
+def _finished(
+    store: Store, encoder: Encoder, run: Run, full: bool, progress: Progress, known: Collection[str] | None
+) -> Run:
+    """The work of a run whose lease is held."""
+    clock = Clock()
+    public = read_known(settings.known_prompts()) if known is None else frozenset(known)
+    with store.snapshot():
+        covered = store.counts().prompts
+        with clock.stage("reading", progress), ThreadPoolExecutor(1) as beside:
+            sorting = beside.submit(store.incidence, store.numbered_events())
+            activity, previous, networks_before = store.activity(), store.family_set(), store.networks()
+            incidence = sorting.result()
+        last = store.mining()
+        whole = full or not can_be_extended(last, covered)
+        with ThreadPoolExecutor(1) as beside:
+            ordered = beside.submit(sendings_of, activity)  # knows nothing of families
+            with clock.timed("finding families" if whole else "finding what is new"):
+                found = _found(store, encoder, incidence, previous, None if whole else last.covered, progress)
+            sendings = ordered.result()
+        with clock.stage("linking accounts", progress):
+            linked = link(
+                found.families, found.members, activity, options=NetworkOptions(public_templates=public),
+                previous=networks_before, sendings=sendings,
+            )  # fmt: skip
+    started = time.perf_counter()
+    counts = _counts(found, linked, covered, len(activity.accounts))
+    finished = replace(
+        run, state="finished", full=whole, finished=time.time_ns() // 1000, counts=counts, seconds=clock.seconds,
+        changes={**_changes(previous, found), **network_changes(networks_before, linked.networks)},
+    )  # fmt: skip
+    watched = known_members(store)
+    mined = covered if whole else last.whole
+    store.save_run(finished, found, linked, covered=covered, whole=mined, rules=RULES)
+    watch_run(store, watched)
+    clock.seconds["saving"] = time.perf_counter() - started
     return finished
 
 
@@ -173,12 +182,12 @@ def _nothing_collected() -> Iterator[None]:
 
 
 @contextmanager
-def _recorded(store: Store, run: Run) -> Iterator[None]:
+def _recorded(store: Store, run_id: str) -> Iterator[None]:
     """A run that breaks is recorded as failed, and its lease is given back; the last result stays."""
     try:
         yield
     except BaseException as error:
-        store.fail_run(run.run_id, f"{type(error).__name__}: {error}")
+        store.fail_run(run_id, f"{type(error).__name__}: {error}")
         raise
 
 

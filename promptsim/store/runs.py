@@ -26,13 +26,22 @@ def now_us() -> int:
     return time.time_ns() // 1000
 
 
+def new_run_id() -> str:
+    return f"r_{secrets.token_hex(8)}"
+
+
 class Runs(Core):
     """Starting, renewing, ending and reading runs."""
 
-    def start_run(self, *, full: bool = False, seconds: float = LEASE_SECONDS, now: int | None = None) -> Run:
-        """Take the lease and record a running run; BusyError while another one holds it."""
+    def start_run(
+        self, *, full: bool = False, run_id: str | None = None, seconds: float = LEASE_SECONDS, now: int | None = None
+    ) -> Run:
+        """Take the lease and record a running run; BusyError while another one holds it.
+
+        Who has to know the run's id even if this call is interrupted gives one: see `new_run_id`.
+        """
         now = now_us() if now is None else now
-        run = Run(f"r_{secrets.token_hex(8)}", "running", now, None, full, {}, {}, {})
+        run = Run(run_id or new_run_id(), "running", now, None, full, {}, {}, {})
         with self.database.writing() as connection:
             held = connection.execute("SELECT owner, expires FROM leases WHERE name = ?", (LEASE,)).fetchone()
             if held is not None and held[1] > now:
