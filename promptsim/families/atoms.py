@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numba import njit
 
-from promptsim.families.shingles import Repeats, mixed
+from promptsim.families.shingles import Repeats
 from promptsim.order import order_of
 from promptsim.records import Bools, Int32s, Int64s, UInt64s
 
@@ -213,6 +213,3 @@ def classes(repeats: Repeats, distinct: Int32s, digest: UInt64s, link: float, pr
     support = np.zeros(int(of_shingle.max()) + 1, np.int32)
     np.maximum.at(support, of_shingle, distinct)
     return holders(repeats, of_shingle, support, present)
-
-
-__all__ = ["Classes", "classes", "holders", "mixed"]

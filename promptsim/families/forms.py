@@ -16,6 +16,7 @@ import numpy as np
 from promptsim.families.corpus import Corpus
 from promptsim.families.options import MineOptions
 from promptsim.families.shingles import NAMES, Repeats
+from promptsim.order import firsts
 from promptsim.records import Int32s, Int64s, UInt64s
 
 Order = tuple[int, ...]  # names of fields as they follow one another
@@ -36,9 +37,8 @@ def in_forms(corpus: Corpus, found: Repeats, label: Int32s, options: MineOptions
     named = _common(_names(corpus, found), label, size, options)
     code = _codes(named, len(label))
     rows = np.flatnonzero(label >= 0)
-    rows = rows[np.lexsort((rows, code[rows], label[rows]))]
-    new = (label[rows[1:]] != label[rows[:-1]]) | (code[rows[1:]] != code[rows[:-1]])
-    start = np.append(0, np.flatnonzero(new) + 1)[: len(rows)]
+    rows = rows[np.lexsort((code[rows], label[rows]))]
+    start = np.flatnonzero(firsts(label[rows], code[rows]))
     count = np.diff(np.append(start, len(rows)))
     enough = count >= np.maximum(options.support, options.reordered * size[label[rows[start]]])
     start, count = start[enough], count[enough]

@@ -161,8 +161,9 @@ def _same_words(
     of = np.full(n, -1, np.int64)
     of[child[may]] = kin[may]
     held = of[skeleton] >= 0
-    either = np.unique(of[skeleton[held]] * (int(prompt.max(initial=0)) + 1) + prompt[held])
-    between = np.bincount(either // (int(prompt.max(initial=0)) + 1), minlength=n)
+    width = int(prompt.max(initial=0)) + 1
+    either = np.unique(of[skeleton[held]] * width + prompt[held])
+    between = np.bincount(either // width, minlength=n)
     may &= (between[kin] >= options.closure * total) & (between[kin] - most[kin] >= options.field * total)
     result = np.zeros(n, np.bool_)
     result[child] = may

@@ -83,6 +83,12 @@ def shingles_of(tokens, flags, lo, hi, k, anchored, hashes, places, kinds):  # t
     return _names_of(tokens, flags, lo, hi, hashes, places, kinds, n)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _is_name(tokens, flags, i):  # type: ignore[no-untyped-def]
+    """Whether a word at a line's start and a colon stand there."""
+    return flags[i] & 1 > 0 and tokens[i + 1] == COLON
+
+
 @njit(cache=True, nogil=True)
 def _names_of(tokens, flags, lo, hi, hashes, places, kinds, n):  # type: ignore[no-untyped-def]
     """Write the names of what follows after the n shingles that are there; returns how many there are then.
@@ -91,7 +97,7 @@ def _names_of(tokens, flags, lo, hi, hashes, places, kinds, n):  # type: ignore[
     """
     first = n
     for i in range(lo, hi - 1):
-        if flags[i] & 1 and tokens[i + 1] == COLON:
+        if _is_name(tokens, flags, i):
             if n - first == MOST_NAMES:
                 return first
             kind = OPENS if i == lo else CLOSES if i + NAME == hi else NAMES
@@ -120,7 +126,7 @@ def texts_of_many_names(tokens, flags, bounds):  # type: ignore[no-untyped-def]
     for part in range(len(bounds) - 1):
         n = 0
         for i in range(bounds[part], bounds[part + 1] - 1):
-            n += flags[i] & 1 > 0 and tokens[i + 1] == COLON
+            n += _is_name(tokens, flags, i)
         out += n > MOST_NAMES
     return out
 

@@ -100,8 +100,9 @@ def _weights(  # type: ignore[no-untyped-def]
     anchored,
     n_classes,
     longest,
+    worded,
 ):
-    """Fixed tokens of each skeleton in its example prompt: each once, punctuation half."""
+    """Fixed tokens of each skeleton in its example prompt: each once, punctuation half; `worded`: their key too."""
     out = np.zeros(len(example), np.float32)
     edges = np.zeros(len(example), np.int64)
     words = np.zeros(len(example), np.uint64)
@@ -126,21 +127,31 @@ def _weights(  # type: ignore[no-untyped-def]
                     fixed[t] = 1
         out[i] = distinct_weight(tokens[start : start + n], flags[start : start + n], fixed)
         edges[i] = closed_edges(flags[start : start + n], bounds[2 * prompt + 1] - start, fixed)
-        words[i] = words_key(tokens[start : start + n], flags[start : start + n], fixed)
+        if worded:
+            words[i] = words_key(tokens[start : start + n], flags[start : start + n], fixed)
     return out, edges, words
 
 
 def weights(
-    corpus: Corpus, repeats: Repeats, classes: Classes, example: Int64s, part: Int32s, of: Int64s, options: MineOptions
+    corpus: Corpus,
+    repeats: Repeats,
+    classes: Classes,
+    example: Int64s,
+    part: Int32s,
+    of: Int64s,
+    options: MineOptions,
+    *,
+    worded: bool,
 ) -> tuple[Floats, Int64s, UInt64s]:
     """Fixed tokens of sets of classes, `part[of[i]:of[i+1]]`, as they stand in prompt `example[i]` (-1: nowhere).
 
-    And at which edges what is fixed there is closed: the sum of 1 (the beginning) and 2 (the end); and its words.
+    And at which edges what is fixed there is closed: the sum of 1 (the beginning) and 2 (the end). And, if
+    `worded`, a number that sets of the same words share.
     """
     longest = int((corpus.bounds[2::2] - corpus.bounds[:-1:2]).max(initial=0))
     found: tuple[Floats, Int64s, UInt64s] = _weights(
         corpus.tokens, corpus.flags, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds,
-        classes.of_shingle, example, part, of, options.shingle, options.anchored, len(classes), longest,
+        classes.of_shingle, example, part, of, options.shingle, options.anchored, len(classes), longest, worded,
     )  # fmt: skip
     return found
 
@@ -151,7 +162,7 @@ def class_weights(corpus: Corpus, repeats: Repeats, classes: Classes, options: M
     example = np.full(len(classes), -1, np.int64)
     prompt = np.repeat(np.arange(len(corpus)), np.diff(classes.of_prompt))
     example[classes.held[::-1]] = prompt[::-1]
-    return weights(corpus, repeats, classes, example, own, np.arange(len(classes) + 1), options)[:2]
+    return weights(corpus, repeats, classes, example, own, np.arange(len(classes) + 1), options, worded=False)[:2]
 
 
 def marked(repeats: Repeats, classes: Classes, kind: int) -> Bools:
@@ -190,7 +201,7 @@ def closures(
     )  # fmt: skip
     example = np.full(len(classes), -1, np.int64)
     example[skeleton[::-1]] = prompt[::-1]
-    weight, closed, words = weights(corpus, repeats, classes, example, part, of, options)
+    weight, closed, words = weights(corpus, repeats, classes, example, part, of, options, worded=True)
     prompts = np.bincount(skeleton, minlength=len(classes))
     length = (corpus.bounds[2::2] - corpus.bounds[:-1:2])[prompt]
     tokens = np.bincount(skeleton, weights=length, minlength=len(classes))
