@@ -13,6 +13,7 @@ from promptsim.networks.drill import FalseAlarms, flagged_numbers, measure_false
 from promptsim.networks.forms import of_one_text
 from promptsim.networks.link import link
 from promptsim.networks.metadata import MetadataIndex, combined
+from promptsim.networks.narrative import co_use, least_of
 from promptsim.networks.options import DAY, NetworkOptions
 from promptsim.networks.parties import group_parties
 from promptsim.networks.rehearsal import NONE, Rehearsal, add_benign
@@ -243,6 +244,33 @@ def test_shared_software_alone_claims_nothing() -> None:
     others = {at: ("browser",) for at in range(traffic.accounts) if at not in agents}
     marked = replace(activity, metadata={**activity.metadata, "user_agent": agents | others})
     assert not any(network.flagged for network in link(families, members, marked).networks)
+
+
+def test_where_most_accounts_act_together_what_they_do_is_ordinary_and_accuses_nobody() -> None:
+    """Forty undeclared teams, each with texts and quotas of its own, among few others whose volumes differ more."""
+    traffic = Rehearsal(2)
+    for _ in range(8):
+        traffic.add_tool(40)
+    for _ in range(40):
+        account, families = traffic.new_accounts("team", 20), traffic.new_families(2)
+        who, time = traffic.sittings(account, traffic.volumes(20, 20, 0.3))
+        traffic.put(who, families[traffic.random.integers(2, size=len(who))], traffic.unique(len(who)), time)
+    assert len(flagged_numbers(traffic, NetworkOptions(max_acting_share=1.0))) > 400
+    found = run(traffic)
+    assert not any(network.flagged for network in found.networks)
+    line = next(line for line in found.networks[0].evidence if line.name == "most_accounts_act_together")
+    assert line.sentence == (
+        "71% of the accounts of this traffic share texts with others beyond chance: "
+        "what is ordinary was measured on all of them."
+    )
+
+
+def test_the_sentence_of_co_use_names_a_number_of_texts_that_half_of_the_accounts_reach() -> None:
+    times = np.array([2, 3, 4, 4, 9])
+    assert [least_of(count, times) for count in (2, 3, 6, 72)] == [2, 2, 3, 4]
+    assert co_use(72, times, 0.2, 1e-9).sentence == (
+        "3 of 5 accounts use at least 4 of these 72 templates; chance would give 0.2."
+    )
 
 
 def test_users_of_a_tool_with_two_texts_are_not_accused_for_belonging_to_different_organisations() -> None:

@@ -67,7 +67,8 @@ class Conduct:
 class Background:
     """What is ordinary in this traffic: people's rhythm and hours, scatter of volumes and shares, and habits.
 
-    `conducts` are those of the reference texts.
+    `conducts` are those of the reference texts; `most_acting` is the share of the parties that act together, where it
+    is so large that they were not left out of the reference (0 otherwise).
     """
 
     conducts: Mapping[int, Conduct] = field(repr=False, compare=False)
@@ -77,6 +78,7 @@ class Background:
     share: Reference
     level: Reference
     habit: Reference
+    most_acting: float = 0.0
 
     def without(self, texts: Collection[int]) -> Background:
         """The same, but these texts are no measure of their own scatter: where few texts tell, one that is dealt out

@@ -229,7 +229,7 @@ def _evidence(
     numbers = np.array(sorted(case.number_of[name] for name in accounts))
     lines: list[Evidence | None] = [
         narrative.span(int(first.min()), int(last.max()), len(group.strength), len(accounts)),
-        narrative.co_use(group, _texts_used(case, group), _chance_of_co_use(case, group)),
+        _co_use(case, group),
         narrative.sharding(group, case.sharding, case.benign),
     ]
     for claim in group.claims:
@@ -242,12 +242,14 @@ def _evidence(
     return tuple(line for line in lines if line is not None)
 
 
-def _chance_of_co_use(case: _Case, group: Group) -> float:
-    """Parties expected to use the least number of the community's families that the sentence names."""
+def _co_use(case: _Case, group: Group) -> Evidence | None:
+    """With the parties that chance would let use as many of the community's families as the sentence names."""
     if group.community is None:
-        return 0.0
+        return None
+    times = _texts_used(case, group)
     sizes = case.usage.family_parties[list(group.community.families)]
-    return case.chance.at_least(sizes, narrative.least_of(len(sizes)))
+    chance = case.chance.at_least(sizes, narrative.least_of(len(sizes), times))
+    return narrative.co_use(len(sizes), times, chance, group.p_value)
 
 
 def _shown(case: _Case, organisation: Organisation, name: str) -> Network:

@@ -18,7 +18,7 @@ from promptsim.networks.options import DAY, HOUR
 from promptsim.networks.rhythm import Schedule
 from promptsim.networks.sharding import Sharding
 from promptsim.networks.succession import Succession
-from promptsim.records import Evidence
+from promptsim.records import Evidence, Int64s
 
 CLAIMED = 0.05  # a figure with a larger p-value is not told as evidence
 
@@ -34,21 +34,20 @@ def day(time: int) -> str:
     return datetime.fromtimestamp(time / 1e6, tz=UTC).strftime("%Y-%m-%d")
 
 
-def least_of(count: int) -> int:
-    """How many of a community's families the co-use sentence asks for: two, or half of many."""
-    return 2 if count <= 3 else (count + 1) // 2
+def least_of(count: int, times: Int64s) -> int:
+    """How many of a community's families the co-use sentence asks for: half of them, or what half of the parties reach
+    where that is less, and never fewer than two. `times`: of each party, how many it uses.
+    """
+    return max(2, min((count + 1) // 2, int(np.median(times))))
 
 
-def co_use(group: Group, times: np.ndarray, chance: float) -> Evidence | None:
-    """How many parties use at least so many of the community's families, and what chance would give."""
-    if group.community is None:
-        return None
-    count = len(group.community.families)
-    least = least_of(count)
+def co_use(count: int, times: Int64s, chance: float, p_value: float) -> Evidence:
+    """How many parties use at least so many of a community's `count` families, and what chance would give."""
+    least = least_of(count, times)
     seen = int((times >= least).sum())
     templates = f"{'at least ' if least < count else ''}{least} of these {count} templates"
     sentence = f"{seen:,} of {len(times):,} accounts use {templates}; chance would give {number(chance)}."
-    return Evidence("co_use", seen, sentence, group.p_value)
+    return Evidence("co_use", seen, sentence, p_value)
 
 
 def sharding(group: Group, figures: Sharding, benign: Benign) -> Evidence | None:
@@ -177,6 +176,12 @@ def corroboration(found: Corroborated, background: Background) -> tuple[Evidence
             else "One of them declares an organisation, the others none."
         )
         lines.append(Evidence("different_organisations", found.organisations, sentence))
+    if background.most_acting:
+        sentence = (
+            f"{background.most_acting:.0%} of the accounts of this traffic share texts with others beyond chance: "
+            "what is ordinary was measured on all of them."
+        )
+        lines.append(Evidence("most_accounts_act_together", round(background.most_acting, 3), sentence))
     if found.colleagues:
         sentence = "May be colleagues or users of one tool: nothing in rhythm, volume or form tells them from people."
         lines.append(Evidence("may_be_colleagues", found.judgement.p_value, sentence, found.judgement.p_value))

@@ -38,5 +38,6 @@ class NetworkOptions:
     )
     max_party_share: float = 0.5  # a metadata value that more than this share of accounts carries names no party
     max_degree: int = 2_000  # families of one party that enter the co-use products; more are cut, and counted
+    max_acting_share: float = 0.5  # where more parties than this act together, what they do is ordinary too
     min_reference_parties: int = 5  # a family that shows what is ordinary has at least so many regular users
     public_templates: frozenset[str] = frozenset()  # family ids or texts known to be public (`known`): they tie nobody

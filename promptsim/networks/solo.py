@@ -73,13 +73,19 @@ class Observer:
 
     def background(self, tied: Bools, acting: Bools) -> Background:
         """From texts of many parties that are tied to no other, without the parties that act together already: they
-        use ordinary texts too, as cover, and where they are many they would be taken for people.
+        use ordinary texts too, as cover, and where they are many they would be taken for people. Where they are most of
+        all, acting together is what accounts do here, and the few that are left say little of it: all count then.
         """
+        share = float(acting.sum()) / max(len(np.unique(self._usage.pair_party)), 1)
+        everyone = share > self._options.max_acting_share
+        if everyone:
+            tied, acting = np.zeros_like(tied), np.zeros_like(acting)
         regular = (self._usage.pair_uses >= REGULAR) & ~acting[self._usage.pair_party]
         regulars = np.bincount(self._usage.pair_family[regular], minlength=len(tied))
         reference = self.testable & ~tied & (regulars >= self._options.min_reference_parties)
         people = fit_people(self._usage, measure_uses(self._usage), reference, ~acting)
-        return fit_background(people, {int(at): self._ordinary(int(at), acting) for at in np.flatnonzero(reference)})
+        conducts = {int(at): self._ordinary(int(at), acting) for at in np.flatnonzero(reference)}
+        return replace(fit_background(people, conducts), most_acting=share if everyone else 0.0)
 
     def _ordinary(self, text: int, acting: Bools) -> Conduct:
         """The conduct of a text's other users."""
