@@ -326,6 +326,26 @@ def test_cohorts_of_one_course_are_not_accused_for_following_one_another() -> No
     assert {"hand_overs", "may_be_colleagues"} <= {evidence.name for evidence in shown.evidence}
 
 
+def test_users_of_two_reworded_texts_overlap_by_the_texts_and_not_by_each_wording() -> None:
+    """Forty accounts draw their tasks from one pool, for two texts, each reworded twelve times."""
+    traffic = benign(3, 4000)
+    account, families = traffic.new_accounts("campaign", 40), traffic.new_families(24)
+    for number in account:
+        family, filling = (
+            families[traffic.random.integers(24, size=12)],
+            traffic.random.integers(1 << 20, (1 << 20) + 800, 12),
+        )
+        traffic.put(np.full(12, number), family, filling, traffic.around_the_clock(12))
+    apart, members, activity = traffic.build()
+    together, of_two = joined(*joined(apart, members, families[:12].tolist()), families[12:].tolist())
+
+    def flagged(families: Sequence[Family], members: Members) -> list[int]:
+        return [len(one.account_ids) for one in link(families, members, activity).networks if one.flagged]
+
+    assert flagged(together, of_two) == [40]
+    assert flagged(apart, members) == []  # of any two wordings few accounts use both: public texts may be so
+
+
 def test_a_programme_that_draws_its_tasks_from_one_pool_repeats_some_and_is_found() -> None:
     traffic = benign(3, 4000)
     account, families = traffic.new_accounts("campaign", 30), traffic.new_families(2)

@@ -25,6 +25,7 @@ from promptsim.networks.sharding import MeetingRate, Sharding, fewer_than_public
 from promptsim.networks.solo import Observer
 from promptsim.networks.succession import Succession, find_succession
 from promptsim.networks.usage import Usage
+from promptsim.records import Int32s, Int64s
 
 LEAST_ORGANISATIONS, ORGANISED_SHARE = 3, 0.05  # different organisations that members declare: no colleagues then
 TELLING_MEETINGS = 3  # repeated fillings that make a public text likely whatever the overlap of users
@@ -36,7 +37,7 @@ class Corroborated:
 
     community: Community
     public_p: float  # chance of so few repeated fillings, were the families public texts
-    overlap: float  # median Jaccard of its ties
+    overlap: float  # of the users of its families (`overlap_of`)
     judgement: Judgement
     succession: Succession
     organisations: int  # different ones that its parties declare
@@ -56,23 +57,38 @@ def public_texts(community: Community, sharding: Sharding, rate: MeetingRate) ->
 
 
 def looks_public(
-    community: Community, ties: Ties, sharding: Sharding, rate: MeetingRate, options: NetworkOptions
+    community: Community, overlap: float, sharding: Sharding, rate: MeetingRate, options: NetworkOptions
 ) -> bool:
     """Too many repeated fillings for dealt-out work, or too few fillings to tell and users that overlap loosely."""
-    own = list(community.families)
-    loose = overlap_of(community, ties) < options.firm_jaccard or sharding.meetings[own].sum() >= TELLING_MEETINGS
+    loose = overlap < options.firm_jaccard or sharding.meetings[list(community.families)].sum() >= TELLING_MEETINGS
     return bool(public_texts(community, sharding, rate) > options.rate and loose)
 
 
-def overlap_of(community: Community, ties: Ties) -> float:
-    """Median Jaccard of the community's ties."""
+def overlap_of(community: Community, ties: Ties, usage: Usage, family_of: Int64s) -> float:
+    """Median Jaccard of the users of two families, over those that ties join within the community.
+
+    `family_of` of each text: the wordings of one family divide its use between them, so that the users of any two of
+    them overlap loosely whoever they are. Within a single family it is that of its tied wordings.
+    """
     inside = np.isin(ties.left, community.families) & np.isin(ties.right, community.families)
-    return float(np.median(ties.jaccard[inside])) if inside.any() else 0.0
+    left, right = family_of[ties.left[inside]], family_of[ties.right[inside]]
+    if not (left != right).any():
+        return float(np.median(ties.jaccard[inside])) if inside.any() else 0.0
+    own = np.array(community.families)
+    users = {int(family): np.unique(usage.users(own[family_of[own] == family])) for family in np.unique(family_of[own])}
+    pairs = np.unique(np.sort(np.stack([left, right], axis=1)[left != right], axis=1), axis=0)
+    return float(np.median([_jaccard(users[one], users[other]) for one, other in pairs.tolist()]))
+
+
+def _jaccard(one: Int32s, other: Int32s) -> float:
+    """Of two sets."""
+    both = len(np.intersect1d(one, other, assume_unique=True))
+    return both / (len(one) + len(other) - both)
 
 
 def corroborate(
     community: Community,
-    ties: Ties,
+    overlap: float,
     sharding: Sharding,
     rate: MeetingRate,
     observer: Observer,
@@ -87,7 +103,7 @@ def corroborate(
     public_p = public_texts(community, sharding, rate)
     judgement = judge(observer.conduct(own, one_family=False), background, against_programmes=False)
     unrepeated = sharding.meetings[own].sum() < TELLING_MEETINGS
-    tight = overlap_of(community, ties) >= options.firm_jaccard
+    tight = overlap >= options.firm_jaccard
     dealt_out = judgement.p_value <= options.rate and (unrepeated or tight)
     succession = find_succession(*usage.lifetimes(own, sorted(community.parties)), seed)
     organisations = int(parties.declared[sorted(community.parties)].sum())
@@ -95,11 +111,11 @@ def corroborate(
     return Corroborated(
         community=community,
         public_p=public_p,
-        overlap=overlap_of(community, ties),
+        overlap=overlap,
         judgement=judgement,
         succession=succession,
         organisations=organisations,
-        public=looks_public(community, ties, sharding, rate, options) and not dealt_out,
+        public=looks_public(community, overlap, sharding, rate, options) and not dealt_out,
         apart=succession.p_value <= options.rate or different,
     )
 

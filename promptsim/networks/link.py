@@ -19,7 +19,7 @@ from promptsim.networks import narrative
 from promptsim.networks.benign import Benign, explain
 from promptsim.networks.communities import Community, eligible_families, find_communities
 from promptsim.networks.conduct import Background
-from promptsim.networks.corroboration import corroborate, looks_public, without_colleagues
+from promptsim.networks.corroboration import corroborate, looks_public, overlap_of, without_colleagues
 from promptsim.networks.couse import ChanceOfBoth, Ties, benjamini_hochberg, find_ties, incidence
 from promptsim.networks.explanations import Explanations
 from promptsim.networks.findings import Part, doubtful_score, find_accounts, find_families, flagged_score
@@ -83,13 +83,15 @@ def link(
         ties = tying.result()
     ties = ties.without(of_one_text(units.texts, ties.left, ties.right))
     communities = find_communities(usage, ties, options, seed)
-    odd = [one for one in communities if not looks_public(one, ties, sharding, benign.rate, options)]
+    overlaps = [overlap_of(one, ties, usage, units.family_of) for one in communities]
+    told = list(zip(communities, overlaps, strict=True))
+    odd = [one for one, overlap in told if not looks_public(one, overlap, sharding, benign.rate, options)]
     acting = np.zeros(parties.count, bool)
     acting[[party for one in odd for party in sorted(one.parties)]] = True
     background = observer.background(_mark(len(units.texts), odd), acting)
     asked = [
-        corroborate(one, ties, sharding, benign.rate, observer, background, parties, usage, seed, options)
-        for one in communities
+        corroborate(one, overlap, sharding, benign.rate, observer, background, parties, usage, seed, options)
+        for one, overlap in told
     ]
     known = without_colleagues(asked, options)
     tied = _mark(len(units.texts), [one.community for one in known if one.claimed])
