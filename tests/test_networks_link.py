@@ -130,6 +130,19 @@ def test_users_of_a_tool_that_a_scheduler_uses_too_are_left_out() -> None:
     assert len(flagged) >= 38
 
 
+def test_passers_by_of_a_text_that_a_scheduler_uses_are_left_out() -> None:
+    """One or two requests, outside of any sitting, are no evidence against anybody."""
+    traffic = benign(7)
+    text, account = traffic.new_families(1)[0], traffic.new_accounts("forwarder", 40)
+    for number in account:
+        cover = traffic.around_the_clock(12)
+        traffic.put(np.full(12, number), np.full(12, NONE), traffic.unique(12), cover)
+        traffic.put(np.full(36, number), np.full(36, text), traffic.unique(36), traffic.around_the_clock(36))
+    passers = traffic.new_accounts("passer-by", 20)
+    traffic.put(np.repeat(passers, 2), np.full(40, text), traffic.unique(40), traffic.around_the_clock(40))
+    assert flagged_numbers(traffic) == set(account.tolist())
+
+
 def test_the_order_of_families_and_rows_changes_nothing() -> None:
     traffic = benign(1, 1500)
     traffic.add_campaign(30, 3, 20)

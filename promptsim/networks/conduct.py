@@ -197,7 +197,8 @@ def judge(conduct: Conduct, background: Background, *, against_programmes: bool 
     figures = conduct.figures
     schedule = assess_schedule(background.people, figures.uses, figures.sitting)
     odds = _machine_odds(schedule, background.people, figures.uses, figures.sitting)
-    chosen = odds > 1
+    regular = figures.uses >= REGULAR
+    chosen = regular & (odds > 1)
     mine = figures.only(chosen)
     hours, volume, share = measure_hours(mine), volume_scatter(mine.uses), share_scatter(mine.uses, mine.total)
     p_people = 1.0 if hours.explained(background.hours.centre) else schedule.p_value
@@ -212,7 +213,7 @@ def judge(conduct: Conduct, background: Background, *, against_programmes: bool 
     }
     way = min(ways, key=lambda name: ways[name])
     if way != "schedule":
-        volume, share, chosen = conduct.volume, conduct.share, figures.uses >= REGULAR
+        volume, share, chosen = conduct.volume, conduct.share, regular
     return Judgement(
         way=way,
         parties=tuple(figures.party[chosen].tolist()),
