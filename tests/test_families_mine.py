@@ -294,6 +294,17 @@ def test_a_few_words_within_lines_are_an_instruction_where_many_prompts_have_the
     assert [family.prompt_count for family in found.families] == [times] * families
 
 
+def test_a_small_template_that_begins_as_a_large_one_stands_at_its_lines_start() -> None:
+    """What it shares is of the large one's class; what is left of it stands within a line and is short."""
+    rng = random.Random(26)
+    prompts = [f"{payload(rng)}\nHaving read that, could you name {payload(rng, 2)}" for _ in range(12)]
+    prompts += [f"{payload(rng)}\nHaving read that, find every number and list it in a table." for _ in range(100)]
+    prompts += strangers(400, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert [len(set(part)) for part in (label[:12], label[12:112])] == [1, 1]
+    assert len({label[0], label[12], -1}) == 3
+
+
 def test_what_recurs_in_the_payload_of_several_templates_is_no_family() -> None:
     """A notice at no end of its prompts, in a few prompts of each template: heavier than they are, and small itself."""
     rng = random.Random(21)
