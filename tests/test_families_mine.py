@@ -433,6 +433,25 @@ def test_many_prompts_with_the_fields_in_another_order_are_a_family_of_their_own
     assert (parts[0] != parts[1]) == apart
 
 
+def test_choices_that_are_listed_in_another_way_are_a_form_of_their_own() -> None:
+    """By letters or by bullets; steps of this or that number in some prompts are payload."""
+    rng = random.Random(25)
+    asked = "{}\n\nPick the answer that fits what is said above.\n{}"
+
+    def listed(*marks: str) -> str:
+        return "\n".join(f"{mark} {payload(rng, 4)}" for mark in marks)
+
+    prompts = [asked.format(payload(rng), listed("A.", "B.", "C.")) for _ in range(40)]
+    prompts += [asked.format(payload(rng), listed("-", "-", "-")) for _ in range(40)] + strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert [len(set(part)) for part in (label[:40], label[40:80])] == [1, 1]
+    assert len({label[0], label[40], -1}) == 3
+    steps = [[f"{step}." for step in range(1, rng.randint(2, 9))] for _ in range(40)]
+    prompts = [asked.format(payload(rng), listed(*some)) for some in steps]
+    prompts += [asked.format(payload(rng), payload(rng)) for _ in range(40)] + strangers(40, 3)
+    assert len(set(groups(mined(prompts), len(prompts))[:80])) == 1
+
+
 def test_names_of_which_each_prompt_has_another_or_none_are_payload() -> None:
     rng = random.Random(22)
     asked = "Read the conversation below and say who is right.\n\n{}{}"

@@ -50,7 +50,7 @@ def discover(corpus: Corpus, options: MineOptions) -> Discovery:
     found = repeats(corpus, options.shingle, options.anchored, options.support)
     first = _search(corpus, found, options)
     label, sound, cut = _with_hidden(corpus, found, first, options)
-    label = in_forms(corpus, found, label, options)
+    label = in_forms(corpus, label, options)
     return settle(corpus, found, sound, label, options, first.cut + cut)
 
 
