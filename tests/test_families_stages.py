@@ -334,8 +334,8 @@ def best_of(first: range, second: range) -> list[int]:
         part=np.array([0, 0, 1, 2, 0, 1, 2], np.int32), of=np.array([0, 1, 4, 7]),
         weight=np.array([6, 20, 20], np.float32), evidence=np.full(3, 20, np.float32),
         prompts=np.array([len(some) for some in held]), varied=np.ones(3, np.float32), bulk=np.zeros(3, np.float32),
-        anchored=np.ones(3, np.bool_), edges=np.full(3, 2, np.float32), breaks_off=np.zeros(3, np.bool_), names=np.zeros(3, np.int64),
-        words=np.array([1, 2, 2], np.uint64), cut=0,
+        anchored=np.ones(3, np.bool_), edges=np.full(3, 2, np.float32), breaks_off=np.zeros(3, np.bool_),
+        names=np.zeros(3, np.int64), words=np.array([1, 2, 2], np.uint64), cut=0,
     )  # fmt: skip
     prompt = np.concatenate([np.array(some, np.int32) for some in held])
     skeleton = np.repeat(np.arange(3, dtype=np.int32), [len(some) for some in held])
