@@ -294,6 +294,17 @@ def test_a_few_words_within_lines_are_an_instruction_where_many_prompts_have_the
     assert [family.prompt_count for family in found.families] == [times] * families
 
 
+def test_a_small_template_that_begins_as_a_large_one_stands_at_its_lines_start() -> None:
+    """What it shares is of the large one's class; what is left of it stands within a line and is short."""
+    rng = random.Random(26)
+    prompts = [f"{payload(rng)}\nHaving read that, could you name {payload(rng, 2)}" for _ in range(12)]
+    prompts += [f"{payload(rng)}\nHaving read that, find every number and list it in a table." for _ in range(100)]
+    prompts += strangers(400, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert [len(set(part)) for part in (label[:12], label[12:112])] == [1, 1]
+    assert len({label[0], label[12], -1}) == 3
+
+
 def test_what_recurs_in_the_payload_of_several_templates_is_no_family() -> None:
     """A notice at no end of its prompts, in a few prompts of each template: heavier than they are, and small itself."""
     rng = random.Random(21)
@@ -420,6 +431,25 @@ def test_many_prompts_with_the_fields_in_another_order_are_a_family_of_their_own
     assert [len(part) for part in parts] == [1, 1]
     assert -1 not in set.union(*parts)
     assert (parts[0] != parts[1]) == apart
+
+
+def test_choices_that_are_listed_in_another_way_are_a_form_of_their_own() -> None:
+    """By letters or by bullets; steps of this or that number in some prompts are payload."""
+    rng = random.Random(25)
+    asked = "{}\n\nPick the answer that fits what is said above.\n{}"
+
+    def listed(*marks: str) -> str:
+        return "\n".join(f"{mark} {payload(rng, 4)}" for mark in marks)
+
+    prompts = [asked.format(payload(rng), listed("A.", "B.", "C.")) for _ in range(40)]
+    prompts += [asked.format(payload(rng), listed("-", "-", "-")) for _ in range(40)] + strangers(40, 3)
+    label = groups(mined(prompts), len(prompts))
+    assert [len(set(part)) for part in (label[:40], label[40:80])] == [1, 1]
+    assert len({label[0], label[40], -1}) == 3
+    steps = [[f"{step}." for step in range(1, rng.randint(2, 9))] for _ in range(40)]
+    prompts = [asked.format(payload(rng), listed(*some)) for some in steps]
+    prompts += [asked.format(payload(rng), payload(rng)) for _ in range(40)] + strangers(40, 3)
+    assert len(set(groups(mined(prompts), len(prompts))[:80])) == 1
 
 
 def test_names_of_which_each_prompt_has_another_or_none_are_payload() -> None:

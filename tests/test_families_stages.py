@@ -314,8 +314,9 @@ def test_a_heavier_closure_is_no_parent_of_one_that_has_only_its_last_field() ->
     """The closure of class 0, which stands in both forms, is the heavier form; the other one holds class 0 as well."""
     found = Closures(
         part=np.array([0, 1, 0, 1, 0, 2], np.int32), of=np.array([0, 2, 4, 6]),
-        weight=np.array([14, 14, 8], np.float32), prompts=np.array([200, 200, 50]), varied=np.ones(3, np.float32),
-        bulk=np.zeros(3, np.float32), anchored=np.ones(3, np.bool_), edges=np.zeros(3, np.float32),
+        weight=np.array([14, 14, 8], np.float32), evidence=np.full(3, 14, np.float32),
+        prompts=np.array([200, 200, 50]), varied=np.ones(3, np.float32), bulk=np.zeros(3, np.float32),
+        anchored=np.ones(3, np.bool_), edges=np.zeros(3, np.float32),
             breaks_off=np.zeros(3, np.bool_), names=np.zeros(3, np.int64), words=np.zeros(3, np.uint64), cut=0,
     )  # fmt: skip
     assert parents(found, np.ones(3, np.bool_), MineOptions())[2] == -1
@@ -331,10 +332,10 @@ def best_of(first: range, second: range) -> list[int]:
     held = [range(100), first, second]
     found = Closures(
         part=np.array([0, 0, 1, 2, 0, 1, 2], np.int32), of=np.array([0, 1, 4, 7]),
-        weight=np.array([6, 20, 20], np.float32), prompts=np.array([len(some) for some in held]),
-        varied=np.ones(3, np.float32), bulk=np.zeros(3, np.float32), anchored=np.ones(3, np.bool_),
-        edges=np.full(3, 2, np.float32), breaks_off=np.zeros(3, np.bool_), names=np.zeros(3, np.int64),
-        words=np.array([1, 2, 2], np.uint64), cut=0,
+        weight=np.array([6, 20, 20], np.float32), evidence=np.full(3, 20, np.float32),
+        prompts=np.array([len(some) for some in held]), varied=np.ones(3, np.float32), bulk=np.zeros(3, np.float32),
+        anchored=np.ones(3, np.bool_), edges=np.full(3, 2, np.float32), breaks_off=np.zeros(3, np.bool_),
+        names=np.zeros(3, np.int64), words=np.array([1, 2, 2], np.uint64), cut=0,
     )  # fmt: skip
     prompt = np.concatenate([np.array(some, np.int32) for some in held])
     skeleton = np.repeat(np.arange(3, dtype=np.int32), [len(some) for some in held])
@@ -347,3 +348,20 @@ def test_two_wordings_of_the_same_words_that_have_all_of_their_frame_between_the
 
 def test_a_text_that_grew_from_two_of_its_parts_is_not_folded_into_a_part_of_it() -> None:
     assert best_of(range(70), range(70)) == [1] * 70 + [0] * 30
+
+
+def test_a_text_is_not_strewn_over_phrases_where_more_prompts_have_it_with_a_mark_beside_it() -> None:
+    """Ten of its prompts are of the bare text, thirty of five phrases with 200 each, sixty have one of two marks."""
+    phrases = [[*range(60 + 6 * i, 66 + 6 * i), *range(100 + 200 * i, 300 + 200 * i)] for i in range(5)]
+    held = [range(100), range(30), range(30, 60), *phrases]
+    found = Closures(
+        part=np.array([0, 0, 1, 0, 2, 3, 4, 5, 6, 7], np.int32), of=np.array([0, 1, 3, 5, 6, 7, 8, 9, 10]),
+        weight=np.array([3, 4.5, 4.5, *[6] * 5], np.float32), evidence=np.full(8, 20, np.float32),
+        prompts=np.array([len(some) for some in held]), varied=np.ones(8, np.float32), bulk=np.zeros(8, np.float32),
+        anchored=np.ones(8, np.bool_), edges=np.zeros(8, np.float32), breaks_off=np.zeros(8, np.bool_),
+        names=np.zeros(8, np.int64), words=np.arange(8, dtype=np.uint64), cut=0,
+    )  # fmt: skip
+    prompt = np.concatenate([np.array(some, np.int32) for some in held])
+    skeleton = np.repeat(np.arange(8, dtype=np.int32), [len(some) for some in held])
+    best = standing(found, prompt, skeleton, np.zeros(1100, np.bool_), MineOptions())[1]
+    assert best[90:100].tolist() == [0] * 10

@@ -55,6 +55,7 @@ class SkeletonIndex:
             worth=np.array([s.worth for s in self.skeletons], np.float32),
             example=np.full(len(sizes), -1, np.int64),
             edges=np.zeros(len(sizes), np.float32),
+            lined=np.zeros(len(sizes), np.bool_),
             text=text,
             text_of=text_of,
         )

@@ -35,6 +35,7 @@ class Cores:
     worth: Floats
     example: Int64s
     edges: Floats  # how many ends of the text of its members each stands at: 0, 1 or 2
+    lined: Bools  # which stand at a line's start or end, in part
     text: UInt64s  # the fixed tokens of skeleton i as its example has them: `text[text_of[i]:text_of[i+1]]`
     text_of: Int64s
 
@@ -163,6 +164,20 @@ def cores(
 ) -> Cores:
     """The consensus of the prompts that carry each label 0…n-1."""
     members, of_skeleton = grouped(label, n)
+    return cores_of(corpus, repeats, sound, members, of_skeleton, share, k, anchored)
+
+
+def cores_of(
+    corpus: Corpus,
+    repeats: Repeats,
+    sound: Bools,
+    members: Int64s,
+    of_skeleton: Int64s,
+    share: float,
+    k: int,
+    anchored: int,
+) -> Cores:
+    """The same of the prompts `members[of_skeleton[i]:of_skeleton[i+1]]` of each skeleton i; one may be of several."""
     n_shingles = len(repeats.hashes)
     kept, of, example, fixed = _shared(
         repeats.shingle, repeats.of_prompt, members, of_skeleton, repeats.df(), sound, share
@@ -174,8 +189,9 @@ def cores(
     )  # fmt: skip
     weights = np.where(repeats.kinds[kept] == 0, 1.0, 0.5).astype(np.float32)
     worth = (np.minimum(fixed / FIXED, 1.0) ** 2).astype(np.float32)
-    edges = count_of(closed & core_edges(corpus, repeats, members, of_skeleton, kept, of, k, anchored))
-    return Cores(repeats.hashes[kept], weights, of, tokens, worth, example, edges, text, text_of)
+    at = core_edges(corpus, repeats, members, of_skeleton, kept, of, k, anchored)
+    edges = count_of(closed & at)
+    return Cores(repeats.hashes[kept], weights, of, tokens, worth, example, edges, at > 0, text, text_of)
 
 
 def joined_cores(one: Cores, two: Cores) -> Cores:
@@ -188,6 +204,7 @@ def joined_cores(one: Cores, two: Cores) -> Cores:
         np.concatenate([one.worth, two.worth]),
         np.concatenate([one.example, two.example]),
         np.concatenate([one.edges, two.edges]),
+        np.concatenate([one.lined, two.lined]),
         np.concatenate([one.text, two.text]),
         np.concatenate([one.text_of, two.text_of[1:] + one.text_of[-1]]),
     )

@@ -24,7 +24,7 @@ from promptsim.families.options import MineOptions
 from promptsim.families.payload import is_payload
 from promptsim.families.postings import Assigned, Postings, assign, build
 from promptsim.families.repair import repair
-from promptsim.families.shingles import NAMES, PLAIN, STARTS, Repeats, drop, repeats
+from promptsim.families.shingles import NAMES, STARTS, Repeats, drop, repeats
 from promptsim.families.skeletons import class_weights, closures, marked
 from promptsim.families.splinters import without_splinters
 from promptsim.families.support import distinct_residuals
@@ -50,7 +50,7 @@ def discover(corpus: Corpus, options: MineOptions) -> Discovery:
     found = repeats(corpus, options.shingle, options.anchored, options.support)
     first = _search(corpus, found, options)
     label, sound, cut = _with_hidden(corpus, found, first, options)
-    label = in_forms(corpus, found, label, options)
+    label = in_forms(corpus, label, options)
     return settle(corpus, found, sound, label, options, first.cut + cut)
 
 
@@ -149,7 +149,7 @@ def settle(
         postings = build(fixed)
         assigned = _assigned(corpus, postings, options)
         members = np.bincount(assigned.best[assigned.best >= 0], minlength=n)
-        least = least_weight(members, _anchored(fixed, found), len(corpus), options)
+        least = least_weight(members, fixed.lined, len(corpus), options)
         stands = fixed.tokens + options.edge * fixed.edges >= least
         stands &= upheld(members, assigned.matched, fixed.edges, options)
         label = _of_standing(assigned.best, stands)
@@ -188,14 +188,6 @@ def _assigned_again(
 def _of_standing(label: Int32s, stands: Bools) -> Int32s:
     """The labels of skeletons that stand; -1 for the others."""
     return np.where(np.append(stands, False)[label], label, np.int32(-1)).astype(np.int32)  # -1 is the last
-
-
-def _anchored(fixed: Cores, found: Repeats) -> Bools:
-    """Which skeletons stand at a line's start or end, in part."""
-    there = np.isin(fixed.hashes, found.hashes[found.kinds != PLAIN])
-    before = np.concatenate([np.zeros(1, np.int64), np.cumsum(there)])
-    result: Bools = (np.diff(before[fixed.of]) > 0) | (fixed.edges > 0)
-    return result
 
 
 def compact(label: Int32s) -> tuple[Int32s, int]:

@@ -15,6 +15,7 @@ from promptsim.families.shingles import STARTS, STOPS, Repeats, width_of
 from promptsim.records import Bools, Floats, Int32s, Int64s
 
 SHARE = 0.8  # of its prompts that have it there
+LINE = 4  # at a line's start or end, beside 1 and 2: the beginning and the end of a text
 
 
 @njit(cache=True, nogil=True, inline="always")
@@ -45,9 +46,11 @@ def _of_classes(bounds, shingle, place, of_prompt, kinds, class_of, n_classes, k
 
 
 @njit(cache=True, nogil=True)
-def _of_cores(bounds, shingle, place, of_prompt, kinds, members, of_core, kept, of, n_shingles, k, anchored):  # type: ignore[no-untyped-def]
-    """Members of each core that have a part of it at the beginning, and at the end."""
-    out = np.zeros((len(of) - 1, 2), np.int64)
+def _of_cores(  # type: ignore[no-untyped-def]
+    flags, bounds, shingle, place, of_prompt, kinds, members, of_core, kept, of, n_shingles, k, anchored
+):
+    """Members of each core that have a part of it at the beginning, at the end, and at the edge of a line."""
+    out = np.zeros((len(of) - 1, 3), np.int64)
     inside = np.full(n_shingles, -1, np.int64)
     for core in range(len(of) - 1):
         for i in range(of[core], of[core + 1]):
@@ -58,8 +61,10 @@ def _of_cores(bounds, shingle, place, of_prompt, kinds, members, of_core, kept, 
             edge = 0
             for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
                 if inside[shingle[j]] == core:
-                    edge |= _edge(start, middle, end, place[j], place[j] + width_of(kinds[shingle[j]], k, anchored))
-            for side in range(2):
+                    first, last = place[j], place[j] + width_of(kinds[shingle[j]], k, anchored)
+                    edge |= _edge(start, middle, end, first, last)
+                    edge |= LINE if flags[start + first] & 1 or flags[start + last - 1] & 2 else 0
+            for side in range(3):
                 out[core, side] += (edge >> side) & 1
     return out
 
@@ -111,20 +116,24 @@ def class_edges(corpus: Corpus, repeats: Repeats, classes: Classes, k: int, anch
 def core_edges(
     corpus: Corpus, repeats: Repeats, members: Int64s, of_core: Int64s, kept: Int32s, of: Int64s, k: int, anchored: int
 ) -> Int64s:
-    """The same of cores, `kept[of[i]:of[i+1]]` being the shingles of core i and `members[of_core[i]:…]` its prompts."""
+    """The same of cores, `kept[of[i]:of[i+1]]` being the shingles of core i and `members[of_core[i]:…]` its prompts.
+
+    And LINE, where it stands at a line's start or end.
+    """
     counted = _of_cores(
-        corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds, members, of_core, kept, of,
-        len(repeats.hashes), k, anchored,
+        corpus.flags, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds, members, of_core,
+        kept, of, len(repeats.hashes), k, anchored,
     )  # fmt: skip
     return _bits(counted, np.diff(of_core))
 
 
 def _bits(counted: Int64s, prompts: Int64s) -> Int64s:
     there = counted >= SHARE * np.maximum(prompts[:, None], 1)
-    return there[:, 0].astype(np.int64) + 2 * there[:, 1]
+    result: Int64s = there @ (1 << np.arange(there.shape[1]))
+    return result
 
 
 def count_of(edges: Int64s) -> Floats:
     """How many edges those are: 0 to 2."""
-    result: Floats = ((edges & 1) + (edges >> 1)).astype(np.float32)
+    result: Floats = ((edges & 1) + (edges >> 1 & 1)).astype(np.float32)
     return result

@@ -1,8 +1,8 @@
-"""Prompts of one fixed text → those with one more field, or with their fields in another order, apart.
+"""Prompts of one fixed text → those with more fields, or with their fields in another order, apart.
 
 Before consensus. The closure of a text knows which shingles stand together, but not in which order; and a field that
 many templates have, such as a list of choices, is a text of its own that belongs to none of them. Fields are known by
-their names, a word and a colon at a line's start, which stand once in a prompt.
+their names, a word and a mark at a line's start ("Question:", "B."), which stand once in a prompt.
 
     names that many prompts of a text have ─► their order in each prompt ─► few orders in nearly all: one text for each
 """
@@ -15,7 +15,6 @@ import numpy as np
 
 from promptsim.families.corpus import Corpus
 from promptsim.families.options import MineOptions
-from promptsim.families.shingles import NAMES, Repeats
 from promptsim.order import firsts
 from promptsim.records import Int32s, Int64s, UInt64s
 
@@ -30,11 +29,11 @@ class _Named:
     token: UInt64s
 
 
-def in_forms(corpus: Corpus, found: Repeats, label: Int32s, options: MineOptions) -> Int32s:
+def in_forms(corpus: Corpus, label: Int32s, options: MineOptions) -> Int32s:
     """The labels, with prompts of another form than most of theirs under new ones."""
     n = int(label.max(initial=-1)) + 1
     size = np.bincount(label[label >= 0], minlength=n)
-    named = _common(_names(corpus, found), label, size, options)
+    named = _common(_names(corpus, label), label, size, options)
     code = _codes(named, len(label))
     rows = np.flatnonzero(label >= 0)
     rows = rows[np.lexsort((code[rows], label[rows]))]
@@ -56,13 +55,20 @@ def in_forms(corpus: Corpus, found: Repeats, label: Int32s, options: MineOptions
     return label
 
 
-def _names(corpus: Corpus, found: Repeats) -> _Named:
-    """Which fields each prompt names."""
-    at = np.flatnonzero(found.kinds[found.shingle] >= NAMES)
-    prompt = np.searchsorted(found.of_prompt, at, side="right") - 1
-    order = np.lexsort((found.place[at], prompt))
-    at, prompt = at[order], prompt[order]
-    return _Named(prompt, corpus.tokens[corpus.bounds[2 * prompt] + found.place[at]])
+def _names(corpus: Corpus, label: Int32s) -> _Named:
+    """Which fields each prompt with a label names: a word and a mark at a line's start, which stand so once in it."""
+    first, flags = corpus.flags[:-1], corpus.flags[1:]
+    at = np.flatnonzero((first & 1 > 0) & (first & 4 == 0) & (flags & 4 > 0) & (flags & 1 == 0))
+    prompt = np.searchsorted(corpus.bounds[2::2], at, side="right")
+    with np.errstate(over="ignore"):
+        token = corpus.tokens[at] * np.uint64(0xD6E8FEB86659FD93) + corpus.tokens[at + 1]
+    chosen = label[prompt] >= 0
+    prompt, token = prompt[chosen], token[chosen]
+    order = np.lexsort((token, prompt))
+    again = np.flatnonzero(~firsts(prompt[order], token[order]))
+    once = np.ones(len(prompt), np.bool_)
+    once[order[again]] = once[order[again - 1]] = False
+    return _Named(prompt[once], token[once])
 
 
 def _common(named: _Named, label: Int32s, size: Int64s, options: MineOptions) -> _Named:
@@ -92,18 +98,19 @@ def _order(named: _Named, prompt: int) -> Order:
 def _others(forms: dict[Order, Int64s], size: int, options: MineOptions) -> list[Order]:
     """The forms besides the one of most prompts, in an order of their own, if these are nearly all of the text's.
 
-    That some prompts have the fields in another order is no filling of a slot. One more field may be, where few have
+    That some prompts have the fields in another order is no filling of a slot. More fields may be, where few have
     it; and where some have one name and some another, the names are what stands in a slot.
     """
     main, *others = sorted(forms, key=lambda order: (-len(forms[order]), order))
     same = [order for order in others if sorted(order) == sorted(main)]
-    more = [order for order in others if _one_more(main, order) and len(forms[order]) >= options.field * size]
+    more = [order for order in others if _more(main, order) and len(forms[order]) >= options.field * size]
     kept = same + more
     enough = sum(len(forms[order]) for order in [main, *kept]) >= options.formed * size
     return kept if enough and len(more) <= 1 else []
 
 
-def _one_more(one: Order, other: Order) -> bool:
-    """Whether one of two orders is the other and one more name."""
+def _more(one: Order, other: Order) -> bool:
+    """Whether one of two orders is the other and one more name, or several in a row."""
     short, long = sorted((one, other), key=len)
-    return any(long[:i] + long[i + 1 :] == short for i in range(len(long))) and short != long
+    more = len(long) - len(short)
+    return more > 0 and any(long[:i] + long[i + more :] == short for i in range(len(short) + 1))

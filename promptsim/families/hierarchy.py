@@ -66,8 +66,8 @@ def least_weight(prompts: Int64s, anchored: Bools, among: int, options: MineOpti
 
 def _enough(found: Closures, prompts: Int64s, among: int, options: MineOptions) -> Bools:
     """Which closures so many prompts would be enough for; none are for three words in a sentence."""
-    weight = found.weight + options.edge * found.edges
-    enough: Bools = (weight >= least_weight(prompts, found.anchored, among, options)) & (prompts >= options.support)
+    least = least_weight(prompts, found.anchored, among, options)
+    enough: Bools = (found.evidence >= least) & (prompts >= options.support)
     enough &= ~found.breaks_off | (found.weight >= options.begun)
     return enough
 
@@ -196,7 +196,8 @@ def _payload_of_others(
 ) -> Bools:
     """Closures that are payload after all, by what else their prompts match.
 
-    A phrase stands here and there in what heavier skeletons explain: each has it in few of its prompts. A document is
+    A phrase stands here and there in what heavier skeletons explain: each has it in few of its prompts. One that has it
+    in all of them and says little more is made from it: a text that has a mark of its payload beside it. A document is
     the heaviest match of its prompts, but they match instructions as well, some this and some that, which stand in more
     prompts than it does; and it is much of them, or most if each has another text besides: that may be a template which
     is asked the same questions. Where it stands at no end of its prompts, here and there in what several others frame,
@@ -213,7 +214,10 @@ def _payload_of_others(
     lighter, heavier = np.divmod(pair, n)
     here_and_there = count < options.strewn_share * own[heavier]
     elsewhere = np.bincount(lighter[here_and_there], weights=count[here_and_there], minlength=n)
-    strewn: Bools = stands & (elsewhere >= options.strewn * np.maximum(own, 1))
+    throughout = count >= options.closure * own[heavier]
+    throughout &= found.weight[heavier] < found.weight[lighter] + options.extra
+    made = own + np.bincount(lighter[throughout], weights=count[throughout], minlength=n)
+    strewn: Bools = stands & (elsewhere >= options.strewn * np.maximum(made, 1))
     light = (found.edges == 0) & (found.weight < options.payload_lightest)
     strewn &= light | (elsewhere >= options.strewn_share * met)  # few of them are what may happen to an instruction
     if strewn.any():

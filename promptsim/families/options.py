@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-RULES = "5"  # of mining: families found by other rules are not extended but mined anew
+RULES = "6"  # of mining: families found by other rules are not extended but mined anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,13 +43,13 @@ class MineOptions:
     opening_relative: float = 0.75  # … and less than this share of the parent's own …
     opening_slice: float = 0.35  # … in a child with a smaller share of its parent's prompts …
     opening_direct: float = 0.3  # … while at least this share is the parent's own
-    field: float = 0.2  # share of a form's prompts that have one more field, and that have none
+    field: float = 0.2  # share of a form's prompts that have one more field (or some in a row), and that have none
     reordered: float = 0.1  # share of a form's prompts that have its fields in another order: no slot makes that
     formed: float = 0.9  # share of a text's prompts that few forms have together: else its payload is full of forms
     fragment: float = 0.15  # a child with a smaller share of its parent's prompts …
     fragment_direct: float = 0.3  # … while at least this share is the parent's own, is payload stuck to the parent
     # --- payload that shows in the hierarchy
-    strewn: float = 0.5  # times the prompts that it has to itself: a phrase that so many of heavier skeletons hold …
+    strewn: float = 0.5  # times the prompts that are made from it: a phrase that so many of heavier skeletons hold …
     strewn_share: float = 0.1  # … each of which holds it in a smaller share of its prompts
     document: float = 0.25  # share of its prompts' tokens from which a skeleton may be a document (or `payload_bulk`) …
     instructions: int = 2  # … that stands under so many skeletons, each in at most `payload_overlap` of its prompts …

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.atoms import Classes
+from promptsim.families.consensus import Cores, cores_of
 from promptsim.families.corpus import Corpus
 from promptsim.families.edges import class_edges, continued, count_of
 from promptsim.families.options import MineOptions
@@ -26,6 +27,7 @@ from promptsim.families.shingles import (
     width_of,
     words_key,
 )
+from promptsim.order import order_of
 from promptsim.records import Bools, Floats, Int32s, Int64s, UInt64s
 
 
@@ -36,6 +38,7 @@ class Closures:
     part: Int32s
     of: Int64s
     weight: Floats
+    evidence: Floats  # weight of all that its prompts share, or its own, and `edge` for each end of their texts
     prompts: Int64s
     varied: Floats  # distinct surroundings of its class for each of its prompts
     bulk: Floats  # share of each in the tokens of its prompts, about
@@ -183,6 +186,23 @@ def _any_part(of_class: Bools, part: Int32s, of: Int64s) -> Bools:
     return found
 
 
+def _consensus(
+    corpus: Corpus, repeats: Repeats, classes: Classes, prompt: Int32s, skeleton: Int32s, options: MineOptions
+) -> Cores:
+    """What the prompts that match each closure share, whatever class it is of; of at most `inspected` prompts.
+
+    What a text has in common with a sibling of many more prompts is in the sibling's class, which its own prompts do
+    not hold: the text is more than its closure, and may stand at a line's start where the closure does not.
+    """
+    order = order_of(skeleton)
+    member, own = prompt[order].astype(np.int64), skeleton[order]
+    first = np.searchsorted(own, np.arange(len(classes)))
+    some = np.arange(len(own)) - first[own] < options.inspected
+    of = np.searchsorted(own[some], np.arange(len(classes) + 1))
+    sound = classes.of_shingle >= 0
+    return cores_of(corpus, repeats, sound, member[some], of, options.consensus, options.shingle, options.anchored)
+
+
 def closures(
     corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOptions
 ) -> tuple[Closures, Int32s, Int32s]:
@@ -218,7 +238,11 @@ def closures(
     longer = _any_part(_with(classes, continued(corpus, repeats, options.anchored)), part, of)
     to_line_end = _any_part(marked(repeats, classes, STOPS), part, of)
     breaks_off = (edges & closed == 0) & ~longer & ((edges > 0) | ~to_line_end)
+    whole = _consensus(corpus, repeats, classes, prompt, skeleton, options)
+    ends = count_of(edges & closed)
+    evidence = np.maximum(weight, whole.tokens) + np.float32(options.edge) * np.maximum(ends, whole.edges)
+    anchored |= whole.lined
     found = Closures(
-        part, of, weight, prompts, varied, bulk, anchored, count_of(edges & closed), breaks_off, names, words, met.cut
+        part, of, weight, evidence, prompts, varied, bulk, anchored, ends, breaks_off, names, words, met.cut
     )
     return found, prompt, skeleton

@@ -223,6 +223,7 @@ def _joined_cores(corpus: Corpus, fixed: Cores, whole: Int32s, sample: Sample, o
     weights = [fixed.weights[a:b] for a, b in pairwise(fixed.of.tolist())]
     texts = [fixed.text[a:b] for a, b in pairwise(fixed.text_of.tolist())]
     tokens, worth, edges, example = fixed.tokens.copy(), fixed.worth.copy(), fixed.edges.copy(), fixed.example.copy()
+    lined = fixed.lined.copy()
     for head in np.flatnonzero(np.bincount(whole, minlength=len(whole)) > 1).tolist():
         parts = np.flatnonzero(whole == head)
         rows = sample.rows[sample.of[head] : sample.of[head + 1]]
@@ -236,8 +237,9 @@ def _joined_cores(corpus: Corpus, fixed: Cores, whole: Int32s, sample: Sample, o
         hashes[head], weights[head], texts[head], example[head] = own, weight, corpus.tokens[at], row
         tokens[head] = distinct_weight(corpus.tokens[at], corpus.flags[at], np.ones(len(at), np.uint8))
         worth[head], edges[head] = fixed.worth[parts].min(), fixed.edges[parts].max()
+        lined[head] = fixed.lined[parts].any()
     return Cores(
-        np.concatenate(hashes), np.concatenate(weights), _offsets(hashes), tokens, worth, example, edges,
+        np.concatenate(hashes), np.concatenate(weights), _offsets(hashes), tokens, worth, example, edges, lined,
         np.concatenate(texts), _offsets(texts),
     )  # fmt: skip
 
