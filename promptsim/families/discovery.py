@@ -22,7 +22,7 @@ from promptsim.families.forms import in_forms
 from promptsim.families.hierarchy import least_weight, standing, upheld
 from promptsim.families.options import MineOptions
 from promptsim.families.payload import is_payload
-from promptsim.families.postings import Assigned, Postings, assign, build
+from promptsim.families.postings import Assigned, Postings, assign, assign_known, build
 from promptsim.families.repair import repair
 from promptsim.families.shingles import NAMES, PLAIN, STARTS, Repeats, drop, repeats
 from promptsim.families.skeletons import class_weights, closures, marked
@@ -147,7 +147,7 @@ def settle(
         label, n = compact(label)
         fixed = cores(corpus, found, sound, label, n, options.consensus, options.shingle, options.anchored)
         postings = build(fixed)
-        assigned = _assigned(corpus, postings, options)
+        assigned = assign_known(postings, found, options.accept)
         members = np.bincount(assigned.best[assigned.best >= 0], minlength=n)
         least = least_weight(members, _anchored(fixed, found), len(corpus), options)
         stands = fixed.tokens + options.edge * fixed.edges >= least
@@ -164,12 +164,6 @@ def settle(
     return Discovery(fixed, postings, label, repaired, stands, cut_classes, cut_pairs)
 
 
-def _assigned(corpus: Corpus, postings: Postings, options: MineOptions) -> Assigned:
-    return assign(
-        postings, corpus.tokens, corpus.flags, corpus.bounds, options.shingle, options.anchored, options.accept
-    )
-
-
 def _assigned_again(
     corpus: Corpus, postings: Postings, before: Assigned, joined: Bools, options: MineOptions
 ) -> Assigned:
@@ -177,7 +171,8 @@ def _assigned_again(
     of_joined = np.append(joined, False)  # -1 is the last
     again = of_joined[before.best] | of_joined[before.nearest] | ((before.best < 0) & (before.nearest >= 0))
     rows = np.flatnonzero(again)
-    found = _assigned(rows_of(corpus, rows), postings, options)
+    part = rows_of(corpus, rows)
+    found = assign(postings, part.tokens, part.flags, part.bounds, options.shingle, options.anchored, options.accept)
     best, share = before.best.copy(), before.share.copy()
     nearest, near_share = before.nearest.copy(), before.near_share.copy()
     best[rows], share[rows] = found.best, found.share

@@ -51,31 +51,27 @@ class Closures:
 
 
 @njit(cache=True, nogil=True)
-def match(shingle, of_prompt, class_of, held, held_of, size, part, of, accept):  # type: ignore[no-untyped-def]
+def match(shingle, fresh, of_prompt, class_of, held, held_of, size, part, of, accept):  # type: ignore[no-untyped-def]
     """Pairs (prompt, skeleton) where the prompt holds its class and the share `accept` of all shingles."""
     n_prompts = len(of_prompt) - 1
     count = np.zeros(len(size), np.int32)
-    seen = np.full(len(class_of), -1, np.int32)
-    out_prompt = np.empty(len(held), np.int32)
-    out_skeleton = np.empty(len(held), np.int32)
+    out_prompt = np.empty(len(held) + 1, np.int32)
+    out_skeleton = np.empty(len(held) + 1, np.int32)
     filled = 0
     for prompt in range(n_prompts):
         for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
-            s = shingle[j]
-            if seen[s] != prompt:
-                seen[s] = prompt
-                if class_of[s] >= 0:
-                    count[class_of[s]] += 1
+            c = class_of[shingle[j]]
+            if fresh[j] and c >= 0:
+                count[c] += 1
         for i in range(held_of[prompt], held_of[prompt + 1]):
             skeleton = held[i]
             got, whole = 0, 0
             for j in range(of[skeleton], of[skeleton + 1]):
                 got += count[part[j]]
                 whole += size[part[j]]
-            if got >= accept * whole:
-                out_prompt[filled] = prompt
-                out_skeleton[filled] = skeleton
-                filled += 1
+            out_prompt[filled] = prompt
+            out_skeleton[filled] = skeleton
+            filled += got >= accept * whole
         for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
             c = class_of[shingle[j]]
             if c >= 0:
@@ -196,8 +192,8 @@ def closures(
     of = np.searchsorted(one[order], np.arange(len(classes) + 1))
     part = part[order].astype(np.int32)
     prompt, skeleton = match(
-        repeats.shingle, repeats.of_prompt, classes.of_shingle, classes.held, classes.of_prompt, classes.size,
-        part, of, options.accept,
+        repeats.shingle, repeats.fresh, repeats.of_prompt, classes.of_shingle, classes.held, classes.of_prompt,
+        classes.size, part, of, options.accept,
     )  # fmt: skip
     example = np.full(len(classes), -1, np.int64)
     example[skeleton[::-1]] = prompt[::-1]
