@@ -159,7 +159,8 @@ def _holders(shingle, fresh, of_prompt, class_of, size, present):  # type: ignor
     n_prompts = len(of_prompt) - 1
     out_of = np.zeros(n_prompts + 1, np.int64)
     held = np.empty(len(shingle), np.int32)
-    count = np.zeros(len(size), np.int32)
+    count = np.zeros((len(size), 2), np.int32)
+    count[:, 1] = size  # beside it in memory
     touched = np.empty(len(size) + 1, np.int32)
     keys = np.empty(len(size) + 1, np.int64)
     filled = 0
@@ -169,14 +170,14 @@ def _holders(shingle, fresh, of_prompt, class_of, size, present):  # type: ignor
             c = class_of[shingle[j]]
             if fresh[j] and c >= 0:
                 touched[n] = c
-                n += count[c] == 0
-                count[c] += 1
+                n += count[c, 0] == 0
+                count[c, 0] += 1
         kept = 0
         for i in range(n):
             c = touched[i]
-            keys[kept] = np.int64(c) - (np.int64(size[c]) << np.int64(32))
-            kept += count[c] >= present * size[c]
-            count[c] = 0
+            keys[kept] = np.int64(c) - (np.int64(count[c, 1]) << np.int64(32))
+            kept += count[c, 0] >= present * count[c, 1]
+            count[c, 0] = 0
         put_in_order(keys[:kept])
         for i in range(kept):
             held[filled] = keys[i] & np.int64(0xFFFFFFFF)

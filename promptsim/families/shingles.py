@@ -302,10 +302,10 @@ def _emit(tokens, flags, bounds, k, anchored, bits, counts, support, longest, ro
 
 
 @njit(cache=True, nogil=True)
-def _postings(shingle, of_prompt, n_shingles, support):  # type: ignore[no-untyped-def]
-    """Exact prompts of each shingle, those in fewer than `support` prompts left out and the others renumbered.
+def _postings(shingle, place, of_prompt, n_shingles, support):  # type: ignore[no-untyped-def]
+    """Exact prompts of each shingle that stands in `support` prompts, which these are, and which occurrences are fresh.
 
-    And which occurrences are the first in their prompt.
+    The occurrences of the others are taken out, in place, and their shingles renumbered; how many are left comes last.
     """
     df = np.zeros(n_shingles, np.int32)
     last = np.full(n_shingles, -1, np.int32)
@@ -316,43 +316,47 @@ def _postings(shingle, of_prompt, n_shingles, support):  # type: ignore[no-untyp
             fresh[j] = last[s] != prompt
             last[s] = prompt
             df[s] += fresh[j]
-    renumbered = np.full(n_shingles, -1, np.int32)
-    kept = 0
+    number = np.full((n_shingles, 2), -1, np.int64)  # and, beside it in memory, where its next prompt goes
+    kept, total = 0, 0
     for s in range(n_shingles):
         if df[s] >= support:
-            renumbered[s] = kept
-            kept += 1
-    of_shingle = np.zeros(kept + 1, np.int64)
+            number[s, 0], number[s, 1] = kept, total
+            kept, total = kept + 1, total + df[s]
+    of_shingle = np.empty(kept + 1, np.int64)
+    of_shingle[kept] = total
     for s in range(n_shingles):
-        if renumbered[s] >= 0:
-            of_shingle[renumbered[s] + 1] = df[s]
-    of_shingle = np.cumsum(of_shingle)
-    posting = np.empty(of_shingle[kept], np.int32)
-    fill = of_shingle[:-1].copy()
+        if number[s, 0] >= 0:
+            of_shingle[number[s, 0]] = number[s, 1]
+    posting = np.empty(total, np.int32)
+    filled, first = 0, 0
     for prompt in range(len(of_prompt) - 1):
-        for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
-            r = renumbered[shingle[j]]
-            if r >= 0 and fresh[j]:
-                posting[fill[r]] = prompt
-                fill[r] += 1
-    return renumbered, of_shingle, posting, fresh
+        last_of = of_prompt[prompt + 1]
+        for j in range(first, last_of):
+            s = shingle[j]
+            if number[s, 0] < 0:
+                continue
+            if fresh[j]:
+                posting[number[s, 1]] = prompt
+                number[s, 1] += 1
+            shingle[filled], place[filled], fresh[filled] = number[s, 0], place[j], fresh[j]
+            filled += 1
+        first = last_of
+        of_prompt[prompt + 1] = filled
+    return number[:, 0] >= 0, of_shingle, posting, fresh[:filled], filled
 
 
 @njit(cache=True, nogil=True)
 def _keep(shingle, place, fresh, of_prompt, renumbered, out_shingle, out_place, out_fresh, out_of):  # type: ignore[no-untyped-def]
-    """Write the occurrences of the shingles that stay, under their new numbers; returns how many. May be in place."""
+    """Write the occurrences of the shingles that stay, under their new numbers; returns how many."""
     filled = 0
-    first = of_prompt[0]
     for prompt in range(len(of_prompt) - 1):
-        last = of_prompt[prompt + 1]
-        for j in range(first, last):
+        for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
             r = renumbered[shingle[j]]
             if r >= 0:
                 out_shingle[filled] = r
                 out_place[filled] = place[j]
                 out_fresh[filled] = fresh[j]
                 filled += 1
-        first = last
         out_of[prompt + 1] = filled
     return filled
 
@@ -360,10 +364,8 @@ def _keep(shingle, place, fresh, of_prompt, renumbered, out_shingle, out_place, 
 def repeats(corpus: Corpus, k: int, anchored: int, support: int) -> Repeats:
     """Every shingle that stands in at least `support` prompts, with its occurrences."""
     n_known, shingle, place, of_prompt, known, kinds = _frequent(corpus, k, anchored, support)
-    renumbered, of_shingle, posting, fresh = _postings(shingle, of_prompt, n_known, support)
-    filled = _keep(shingle, place, fresh, of_prompt, renumbered, shingle, place, fresh, of_prompt)
-    known, kinds = known[renumbered >= 0], kinds[renumbered >= 0]
-    return Repeats(shingle[:filled], place[:filled], fresh[:filled], of_prompt, known, kinds, posting, of_shingle)
+    kept, of_shingle, posting, fresh, filled = _postings(shingle, place, of_prompt, n_known, support)
+    return Repeats(shingle[:filled], place[:filled], fresh, of_prompt, known[kept], kinds[kept], posting, of_shingle)
 
 
 def _frequent(
@@ -374,7 +376,7 @@ def _frequent(
     longest = int(np.diff(corpus.bounds).max(initial=0))
     bits = int(np.clip(np.ceil(np.log2(max(4 * n_tokens, 1024))), 10, np.log2(LARGEST_SKETCH)))
     counts = _sketch(corpus.tokens, corpus.flags, corpus.bounds, k, anchored, bits, longest)
-    table_bits = int(np.ceil(np.log2(4 * np.count_nonzero(counts >= support) + 1024)))
+    table_bits = int(np.ceil(np.log2(3 * np.count_nonzero(counts >= support) + 1024)))
     room = 4 * n_tokens + 4
     while True:
         found: tuple[int, Int32s, Int32s, Int64s, UInt64s, UInt8s] = _emit(
