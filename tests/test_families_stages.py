@@ -144,7 +144,8 @@ def test_shingles_of_the_same_prompts_are_one_class_and_others_are_not() -> None
     prompts += [f"{one}\n{two}\n{filler[40]} z"]
     corpus = corpus_of(prompts)
     found = repeats(corpus, 5, 3, 5)
-    grouped = classes(found, np.full(len(found.hashes), 9, np.int32), corpus.digest, 0.8, 0.7)
+    every = np.ones(len(found.hashes), np.bool_)
+    grouped = classes(found, every, np.full(len(found.hashes), 9, np.int32), corpus.digest, 0.8, 0.7)
     assert len(grouped) == 2
     assert sorted(grouped.prompts().tolist()) == [10, 11]
     assert np.bincount(np.diff(grouped.of_prompt)).tolist() == [0, 19, 1]

@@ -216,18 +216,18 @@ def largest(classes: Classes, most: int) -> tuple[Classes, int]:
     return replace(classes, held=classes.held[stays], of_prompt=of_prompt), int(np.count_nonzero(~stays))
 
 
-def classes(repeats: Repeats, distinct: Int32s, digest: UInt64s, link: float, present: float) -> Classes:
-    """Shingles joined into classes, and the prompts that have each."""
-    atom, first = _atoms(posting_keys(repeats.of_shingle, repeats.posting, digest))
-    n_atoms = len(first)
-    if n_atoms == 0:
-        return holders(repeats, np.empty(0, np.int32), np.empty(0, np.int32), present)
+def classes(repeats: Repeats, some: Bools, distinct: Int32s, digest: UInt64s, link: float, present: float) -> Classes:
+    """`some` shingles joined into classes, and the prompts that have each; the others are in none (-1)."""
+    chosen = np.flatnonzero(some)
+    atom, first = _atoms(posting_keys(repeats.of_shingle, repeats.posting, digest)[chosen])
+    first, n_atoms = chosen[first], len(first)
     bits = (BANDS * n_atoms).bit_length()
     keys = _bands(first, repeats.of_shingle, repeats.posting, digest, *coefficients(BANDS * ROWS), bits)
     keys.sort()
     roots = _link(keys, bits, n_atoms, first, repeats.of_shingle, repeats.posting, link)
-    is_root = roots == np.arange(n_atoms)
-    of_shingle = (np.cumsum(is_root) - 1)[roots][atom].astype(np.int32)
-    support = np.zeros(int(of_shingle.max()) + 1, np.int32)
-    np.maximum.at(support, of_shingle, distinct)
+    number = np.cumsum(roots == np.arange(n_atoms)) - 1
+    of_shingle = np.full(len(some), -1, np.int32)
+    of_shingle[chosen] = number[roots][atom]
+    support = np.zeros(int(of_shingle.max(initial=-1)) + 1, np.int32)
+    np.maximum.at(support, of_shingle[chosen], distinct[chosen])
     return holders(repeats, of_shingle, support, present)
