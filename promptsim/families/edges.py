@@ -66,7 +66,7 @@ def _of_cores(bounds, shingle, place, of_prompt, kinds, members, of_core, kept, 
             start, middle, end = bounds[2 * prompt], bounds[2 * prompt + 1], bounds[2 * prompt + 2]
             edge = 0
             for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
-                if _may_be_edge(start, middle, end, place[j], k) and inside[shingle[j]] == core:
+                if inside[shingle[j]] == core:
                     edge |= _edge(start, middle, end, place[j], place[j] + width_of(kinds[shingle[j]], k, anchored))
             for side in range(2):
                 out[core, side] += (edge >> side) & 1
