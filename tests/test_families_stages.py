@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import combinations, pairwise
 
 import numpy as np
@@ -18,10 +18,10 @@ from promptsim.families.consensus import cores
 from promptsim.families.corpus import Corpus, read
 from promptsim.families.everyone import below, sample_share
 from promptsim.families.hierarchy import least_weight, parents, standing
-from promptsim.families.neighbours import alike, near_duplicates
+from promptsim.families.neighbours import in_order, near_duplicates, room_for
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import affordable, pairs
-from promptsim.families.postings import assign, build
+from promptsim.families.postings import assign, assign_known, build
 from promptsim.families.repair import repair
 from promptsim.families.shingles import COLON, Repeats, distinct_weight, drop, repeats
 from promptsim.families.skeletons import Closures
@@ -144,7 +144,8 @@ def test_shingles_of_the_same_prompts_are_one_class_and_others_are_not() -> None
     prompts += [f"{one}\n{two}\n{filler[40]} z"]
     corpus = corpus_of(prompts)
     found = repeats(corpus, 5, 3, 5)
-    grouped = classes(found, np.full(len(found.hashes), 9, np.int32), corpus.digest, 0.8, 0.7)
+    every = np.ones(len(found.hashes), np.bool_)
+    grouped = classes(found, every, np.full(len(found.hashes), 9, np.int32), corpus.digest, 0.8, 0.7)
     assert len(grouped) == 2
     assert sorted(grouped.prompts().tolist()) == [10, 11]
     assert np.bincount(np.diff(grouped.of_prompt)).tolist() == [0, 19, 1]
@@ -265,17 +266,33 @@ def test_alignment_takes_no_prompt_from_a_skeleton_that_explains_it_better() -> 
     assert corpus.prompt_no[which].tolist() == [20]
 
 
+def test_prompts_are_assigned_by_their_known_shingles_as_by_their_tokens() -> None:
+    rng = random.Random(5)
+    frames = ["translate the following text into french please:", "please sum up what follows in one short sentence:"]
+    texts = [f"{rng.choice(frames)} {' '.join(rng.choices(ALPHABET, k=9))}" for _ in range(60)]
+    corpus = corpus_of(texts)
+    found = repeats(corpus, 5, 3, 5)
+    label = np.array([int("sum up" in texts[number]) for number in corpus.prompt_no], np.int32)
+    postings = build(cores(corpus, found, np.ones(len(found.hashes), np.bool_), label, 2, 0.8, 5, 3))
+    one = assign(postings, corpus.tokens, corpus.flags, corpus.bounds, 5, 3, 0.8)
+    other = assign_known(postings, found, 0.8)
+    assert one.best.tolist() == label.tolist()
+    for field in fields(one):
+        assert getattr(one, field.name).tolist() == getattr(other, field.name).tolist()
+
+
 # ------------------------------------------------------------------ near-duplicates
-@given(st.lists(st.sampled_from(ALPHABET), min_size=1, max_size=8), st.lists(st.sampled_from(ALPHABET), max_size=8))
+@given(st.lists(st.integers(0, 9), max_size=150), st.lists(st.integers(0, 9), max_size=150))
 @settings(max_examples=60, deadline=None)
-def test_likeness_is_the_longest_common_subsequence(first: list[str], second: list[str]) -> None:
-    corpus = corpus_of([" ".join(first), " ".join(second) or "none"])
-    second = second or ["none"]
+def test_what_is_in_order_in_both_is_the_longest_common_subsequence(first: list[int], second: list[int]) -> None:
     table = np.zeros((len(first) + 1, len(second) + 1), int)
     for i, a in enumerate(first):
         for j, b in enumerate(second):
             table[i + 1, j + 1] = table[i, j] + 1 if a == b else max(table[i, j + 1], table[i + 1, j])
-    assert alike(corpus, 0, 1) == pytest.approx(2 * table[-1, -1] / (len(first) + len(second)))
+    room = room_for(150)
+    one, other = np.array(first, np.uint64), np.array(second, np.uint64)
+    assert in_order(one, other, room, 0) == table[-1, -1]
+    assert in_order(other, one, room, 1) == table[-1, -1]
 
 
 def test_near_duplicates_are_grouped_and_long_ones_counted() -> None:

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numba import njit
 
-from promptsim.families.shingles import Repeats
-from promptsim.order import order_of
+from promptsim.families.minhash import EMPTY, STEP, coefficients, lower
+from promptsim.families.shingles import Repeats, mixed, put_in_order
 from promptsim.records import Bools, Int32s, Int64s, UInt64s
 
 BANDS, ROWS = (
@@ -42,27 +42,54 @@ class Classes:
         return np.bincount(self.held, minlength=len(self.size))
 
 
-def posting_keys(repeats: Repeats, digest: UInt64s) -> UInt64s:
+@njit(cache=True, nogil=True)
+def posting_keys(of_shingle, posting, digest):  # type: ignore[no-untyped-def]
     """A number that shingles with the same posting share: the sum of its prompts' digests."""
-    if not len(repeats.hashes):
-        return np.empty(0, np.uint64)
-    return np.add.reduceat(digest[repeats.posting], repeats.of_shingle[:-1])
+    out = np.zeros(len(of_shingle) - 1, np.uint64)
+    for s in range(len(out)):
+        for j in range(of_shingle[s], of_shingle[s + 1]):
+            out[s] += digest[posting[j]]
+    return out
 
 
 @njit(cache=True, nogil=True)
-def _signatures(first, of_shingle, posting, digest, width):  # type: ignore[no-untyped-def]
-    """MinHash of each atom's posting."""
-    out = np.full((len(first), width), np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64)
+def _atoms(keys):  # type: ignore[no-untyped-def]
+    """The number of each key, by first appearance, and where each appears first."""
+    slots = 16
+    while slots < 2 * len(keys):
+        slots *= 2
+    mask = np.uint64(slots - 1)
+    table = np.full(slots, -1, np.int32)
+    atom, first = np.empty(len(keys), np.int32), np.empty(len(keys), np.int32)
+    n = 0
+    for s in range(len(keys)):
+        slot = mixed(keys[s]) & mask
+        while table[slot] >= 0 and keys[first[table[slot]]] != keys[s]:
+            slot = (slot + np.uint64(1)) & mask
+        if table[slot] < 0:
+            table[slot], first[n] = n, s
+            n += 1
+        atom[s] = table[slot]
+    return atom, first[:n].copy()
+
+
+@njit(cache=True, nogil=True)
+def _bands(first, of_shingle, posting, digest, factors, summands, bits):  # type: ignore[no-untyped-def]
+    """A number for each atom in each band, equal for those that meet there but for its lowest bits: band and atom.
+
+    From the MinHash of the atom's posting. What is sorted as one number is sorted faster, and read in order.
+    """
+    out = np.empty(BANDS * len(first), np.int64)
+    row = np.empty(len(factors), np.uint64)
     for atom in range(len(first)):
-        s = first[atom]
-        row = out[atom]
-        for j in range(of_shingle[s], of_shingle[s + 1]):
-            x = digest[posting[j]]
-            for i in range(width):
-                x = x * np.uint64(0xD6E8FEB86659FD93) + np.uint64(0x9E3779B97F4A7C15)
-                h = x ^ (x >> np.uint64(32))
-                if h < row[i]:
-                    row[i] = h
+        row[:] = EMPTY
+        for j in range(of_shingle[first[atom]], of_shingle[first[atom] + 1]):
+            lower(row, digest[posting[j]], factors, summands)
+        for band in range(BANDS):
+            pair = row[ROWS * band] * np.uint64(STEP) + row[ROWS * band + 1]
+            key = pair * np.uint64(2 * band + 1) + np.uint64(band)
+            place = band * len(first) + atom
+            out[place] = np.int64(key >> np.uint64(1 + bits)) << np.int64(bits) | np.int64(place)
     return out
 
 
@@ -91,18 +118,22 @@ def _overlap(posting, lo, hi, lo2, hi2):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _link(keys, order, n_atoms, first, of_shingle, posting, link):  # type: ignore[no-untyped-def]
-    """Join atoms that share a band and contain each other: each with the first and the previous of its bucket."""
-    parent = np.arange(n_atoms)
+def _link(keys, bits, n_atoms, first, of_shingle, posting, link):  # type: ignore[no-untyped-def]
+    """Join atoms that share a band and contain each other: each with the first and the previous of its bucket.
+
+    `keys` ascend, and have the band and the atom in their lowest bits.
+    """
+    parent = np.arange(n_atoms).astype(np.int32)
+    place = (np.int64(1) << bits) - 1
     begin = 0
-    while begin < len(order):
+    while begin < len(keys):
         end = begin + 1
-        while end < len(order) and keys[order[end]] == keys[order[begin]]:
+        while end < len(keys) and keys[end] >> bits == keys[begin] >> bits:
             end += 1
         for j in range(begin + 1, end):
-            a = order[j] % n_atoms
+            a = (keys[j] & place) % n_atoms
             for other in (begin, j - 1):
-                b = order[other] % n_atoms
+                b = (keys[other] & place) % n_atoms
                 ra, rb = find_root(parent, a), find_root(parent, b)
                 if ra == rb:
                     continue
@@ -120,40 +151,37 @@ def _link(keys, order, n_atoms, first, of_shingle, posting, link):  # type: igno
 
 
 @njit(cache=True, nogil=True)
-def _holders(shingle, of_prompt, class_of, size, present):  # type: ignore[no-untyped-def]
-    """Classes of which each prompt holds the share `present`, largest first."""
+def _holders(shingle, fresh, of_prompt, class_of, size, present):  # type: ignore[no-untyped-def]
+    """Classes of which each prompt holds the share `present`, largest first.
+
+    Without branches on what is far apart in memory, so that it is fetched side by side.
+    """
     n_prompts = len(of_prompt) - 1
     out_of = np.zeros(n_prompts + 1, np.int64)
     held = np.empty(len(shingle), np.int32)
-    count = np.zeros(len(size), np.int32)
-    seen = np.full(len(class_of), -1, np.int32)
-    touched = np.empty(len(size), np.int32)
+    count = np.zeros((len(size), 2), np.int32)
+    count[:, 1] = size  # beside it in memory
+    touched = np.empty(len(size) + 1, np.int32)
+    keys = np.empty(len(size) + 1, np.int64)
     filled = 0
     for prompt in range(n_prompts):
         n = 0
         for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
-            s = shingle[j]
-            if seen[s] == prompt:
-                continue
-            seen[s] = prompt
-            c = class_of[s]
-            if c < 0:
-                continue
-            if count[c] == 0:
+            c = class_of[shingle[j]]
+            if fresh[j] and c >= 0:
                 touched[n] = c
-                n += 1
-            count[c] += 1
+                n += count[c, 0] == 0
+                count[c, 0] += 1
         kept = 0
         for i in range(n):
             c = touched[i]
-            if count[c] >= present * size[c]:
-                touched[kept] = c
-                kept += 1
-            count[c] = 0
-        mine = touched[:kept].copy()
-        order = np.argsort(-size[mine].astype(np.int64) * np.int64(1 << 32) + mine)
-        held[filled : filled + kept] = mine[order]
-        filled += kept
+            keys[kept] = np.int64(c) - (np.int64(count[c, 1]) << np.int64(32))
+            kept += count[c, 0] >= present * count[c, 1]
+            count[c, 0] = 0
+        put_in_order(keys[:kept])
+        for i in range(kept):
+            held[filled] = keys[i] & np.int64(0xFFFFFFFF)
+            filled += 1
         out_of[prompt + 1] = filled
     return held[:filled].copy(), out_of
 
@@ -162,7 +190,7 @@ def holders(repeats: Repeats, of_shingle: Int32s, distinct: Int32s, present: flo
     """Which prompts have which of the classes that `of_shingle` gives (-1: none)."""
     n = int(of_shingle.max(initial=-1)) + 1
     size = np.bincount(of_shingle[of_shingle >= 0], minlength=n).astype(np.int32)
-    held, of_prompt = _holders(repeats.shingle, repeats.of_prompt, of_shingle, size, present)
+    held, of_prompt = _holders(repeats.shingle, repeats.fresh, repeats.of_prompt, of_shingle, size, present)
     return Classes(of_shingle, size, distinct, held, of_prompt)
 
 
@@ -188,28 +216,18 @@ def largest(classes: Classes, most: int) -> tuple[Classes, int]:
     return replace(classes, held=classes.held[stays], of_prompt=of_prompt), int(np.count_nonzero(~stays))
 
 
-def classes(repeats: Repeats, distinct: Int32s, digest: UInt64s, link: float, present: float) -> Classes:
-    """Shingles joined into classes, and the prompts that have each."""
-    _, first, atom = np.unique(posting_keys(repeats, digest), return_index=True, return_inverse=True)
-    # np.unique numbers atoms by key: number them by first shingle instead, so that they follow the order of content
-    rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first, kind="stable")] = np.arange(len(first))
-    atom = rank[atom]
-    first = np.sort(first)
-    n_atoms = len(first)
-    if n_atoms == 0:
-        return holders(repeats, np.empty(0, np.int32), np.empty(0, np.int32), present)
-    signature = _signatures(first, repeats.of_shingle, repeats.posting, digest, BANDS * ROWS)
-    keys = np.empty(BANDS * n_atoms, np.uint64)
-    for band in range(BANDS):
-        with np.errstate(over="ignore"):
-            pair = signature[:, ROWS * band] * np.uint64(0xD6E8FEB86659FD93) + signature[:, ROWS * band + 1]
-            keys[band * n_atoms : (band + 1) * n_atoms] = pair * np.uint64(2 * band + 1) + np.uint64(band)
-    keys >>= np.uint64(1 + len(keys).bit_length())  # what is left is sorted with its place as one number
-    order = order_of(keys.view(np.int64))
-    roots = _link(keys, order, n_atoms, first, repeats.of_shingle, repeats.posting, link)
-    _, number = np.unique(roots, return_inverse=True)
-    of_shingle = number[atom].astype(np.int32)
-    support = np.zeros(int(of_shingle.max()) + 1, np.int32)
-    np.maximum.at(support, of_shingle, distinct)
+def classes(repeats: Repeats, some: Bools, distinct: Int32s, digest: UInt64s, link: float, present: float) -> Classes:
+    """`some` shingles joined into classes, and the prompts that have each; the others are in none (-1)."""
+    chosen = np.flatnonzero(some)
+    atom, first = _atoms(posting_keys(repeats.of_shingle, repeats.posting, digest)[chosen])
+    first, n_atoms = chosen[first], len(first)
+    bits = (BANDS * n_atoms).bit_length()
+    keys = _bands(first, repeats.of_shingle, repeats.posting, digest, *coefficients(BANDS * ROWS), bits)
+    keys.sort()
+    roots = _link(keys, bits, n_atoms, first, repeats.of_shingle, repeats.posting, link)
+    number = np.cumsum(roots == np.arange(n_atoms)) - 1
+    of_shingle = np.full(len(some), -1, np.int32)
+    of_shingle[chosen] = number[roots][atom]
+    support = np.zeros(int(of_shingle.max(initial=-1)) + 1, np.int32)
+    np.maximum.at(support, of_shingle[chosen], distinct[chosen])
     return holders(repeats, of_shingle, support, present)

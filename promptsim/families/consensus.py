@@ -48,7 +48,18 @@ class Cores:
 
 
 @njit(cache=True, nogil=True)
-def _shared(shingle, of_prompt, members, of_skeleton, df, sound, share):  # type: ignore[no-untyped-def]
+def _often(some, count, need):  # type: ignore[no-untyped-def]
+    """Those that are counted at least so often."""
+    out = np.empty(len(some) + 1, np.int32)
+    n = 0
+    for s in some:
+        out[n] = s
+        n += count[s] >= need
+    return out[:n]
+
+
+@njit(cache=True, nogil=True)
+def _shared(shingle, fresh, of_prompt, members, of_skeleton, df, sound, share):  # type: ignore[no-untyped-def]
     """Shingles that at least `share` of the members of each skeleton hold, and the member that holds most of them.
 
     Also which share of what members have in common is `sound`. A shingle that is not (payload, or too few surroundings)
@@ -56,8 +67,7 @@ def _shared(shingle, of_prompt, members, of_skeleton, df, sound, share):  # type
     """
     n_shingles = len(df)
     count = np.zeros(n_shingles, np.int32)
-    seen = np.full(n_shingles, -1, np.int64)
-    touched = np.empty(n_shingles, np.int32)
+    touched = np.empty(n_shingles + 1, np.int32)
     n_skeletons = len(of_skeleton) - 1
     out = np.empty(1 << 16, np.int32)
     of = np.zeros(n_skeletons + 1, np.int64)
@@ -70,23 +80,18 @@ def _shared(shingle, of_prompt, members, of_skeleton, df, sound, share):  # type
         for i in range(lo, hi):
             for j in range(of_prompt[members[i]], of_prompt[members[i] + 1]):
                 s = shingle[j]
-                if seen[s] != members[i]:
-                    seen[s] = members[i]
-                    if count[s] == 0:
-                        touched[n] = s
-                        n += 1
-                    count[s] += 1
+                touched[n] = s
+                n += count[s] == 0
+                count[s] += fresh[j]
         need = share * (hi - lo)
-        kept = np.sort(touched[:n])
-        if filled + n > len(out):
-            more = np.empty(2 * (filled + n), np.int32)
+        kept = np.sort(_often(touched[:n], count, need))
+        if filled + len(kept) > len(out):
+            more = np.empty(2 * (filled + len(kept)), np.int32)
             more[:filled] = out[:filled]
             out = more
         common = 0
         good = 0
         for s in kept:
-            if count[s] < need:
-                continue
             common += 1
             good += sound[s]
             if sound[s] or 2 * count[s] >= df[s]:
@@ -103,7 +108,7 @@ def _shared(shingle, of_prompt, members, of_skeleton, df, sound, share):  # type
             if got > most:
                 most = got
                 example[k] = members[i]
-        for s in kept:
+        for s in touched[:n]:
             count[s] = 0
         of[k + 1] = filled
     return out[:filled].copy(), of, example, fixed
@@ -180,7 +185,7 @@ def cores_of(
     """The same of the prompts `members[of_skeleton[i]:of_skeleton[i+1]]` of each skeleton i; one may be of several."""
     n_shingles = len(repeats.hashes)
     kept, of, example, fixed = _shared(
-        repeats.shingle, repeats.of_prompt, members, of_skeleton, repeats.df(), sound, share
+        repeats.shingle, repeats.fresh, repeats.of_prompt, members, of_skeleton, repeats.df(), sound, share
     )
     longest = int((corpus.bounds[2::2] - corpus.bounds[:-1:2]).max(initial=0))
     tokens, text, text_of, closed = _fixed_tokens(

@@ -206,10 +206,24 @@ def joined(parts: list[Corpus]) -> Corpus:
         )  # fmt: skip
     digest = np.concatenate([part.digest for part in parts])
     order = np.argsort(digest, kind="stable")
-    lengths = np.concatenate([np.diff(part.bounds) for part in parts])
+    rank = np.empty(len(order), np.int64)
+    rank[order] = np.arange(len(order))
+    lengths = np.concatenate([np.diff(part.bounds) for part in parts]).reshape(-1, 2)[order]
     bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
-    tokens, flags = np.concatenate([part.tokens for part in parts]), np.concatenate([part.flags for part in parts])
-    number, cut = np.concatenate([part.prompt_no for part in parts]), sum(part.cut_tokens for part in parts)
-    parts.clear()
-    tokens, flags, bounds = _gather(tokens, flags, bounds, order)
-    return Corpus(number[order], digest[order], tokens, flags, bounds, cut)
+    number, cut = np.concatenate([part.prompt_no for part in parts])[order], sum(part.cut_tokens for part in parts)
+    tokens, flags = np.empty(bounds[-1], np.uint64), np.empty(bounds[-1], np.uint8)
+    first = 0
+    while parts:
+        part = parts.pop(0)
+        _put(part.tokens, part.flags, part.bounds, rank[first : first + len(part)], bounds, tokens, flags)
+        first += len(part)
+    return Corpus(number, digest[order], tokens, flags, bounds, cut)
+
+
+@njit(cache=True, nogil=True)
+def _put(tokens, flags, bounds, rank, out_bounds, out_tokens, out_flags):  # type: ignore[no-untyped-def]
+    """Write prompts to their places."""
+    for row in range(len(rank)):
+        lo, hi, to = bounds[2 * row], bounds[2 * row + 2], out_bounds[2 * rank[row]]
+        out_tokens[to : to + hi - lo] = tokens[lo:hi]
+        out_flags[to : to + hi - lo] = flags[lo:hi]

@@ -22,7 +22,7 @@ from promptsim.families.forms import in_forms
 from promptsim.families.hierarchy import least_weight, standing, upheld
 from promptsim.families.options import MineOptions
 from promptsim.families.payload import is_payload
-from promptsim.families.postings import Assigned, Postings, assign, build
+from promptsim.families.postings import Assigned, Postings, assign, assign_known, build
 from promptsim.families.repair import repair
 from promptsim.families.shingles import NAMES, STARTS, Repeats, drop, repeats
 from promptsim.families.skeletons import class_weights, closures, marked
@@ -81,15 +81,12 @@ class _Search:
 def _search(corpus: Corpus, found: Repeats, options: MineOptions) -> _Search:
     distinct = distinct_residuals(corpus, found, options.shingle, options.anchored)
     diverse = distinct >= options.support
-    narrowed = drop(found, diverse)
-    grouped = classes(narrowed, distinct[diverse], corpus.digest, options.link, options.present)
-    heavy, weight = without_chance(corpus, narrowed, grouped, options)
-    fixed, cut_classes = largest(without_payload(corpus, narrowed, heavy, weight, options), options.max_classes)
-    label, cut = first_labels(corpus, narrowed, fixed, options)
-    sound, payload = np.zeros(len(found.hashes), np.bool_), np.zeros(len(found.hashes), np.bool_)
-    sound[np.flatnonzero(diverse)[fixed.of_shingle >= 0]] = True
-    payload[np.flatnonzero(diverse)[(heavy.of_shingle >= 0) & (fixed.of_shingle < 0)]] = True
-    return _Search(label, sound, payload, cut_classes + cut)
+    grouped = classes(found, diverse, distinct, corpus.digest, options.link, options.present)
+    heavy, weight = without_chance(corpus, found, grouped, options)
+    fixed, cut_classes = largest(without_payload(corpus, found, heavy, weight, options), options.max_classes)
+    label, cut = first_labels(corpus, found, fixed, options)
+    sound = fixed.of_shingle >= 0
+    return _Search(label, sound, (heavy.of_shingle >= 0) & ~sound, cut_classes + cut)
 
 
 def _holding(found: Repeats, some: Bools) -> Bools:
@@ -99,25 +96,23 @@ def _holding(found: Repeats, some: Bools) -> Bools:
     return result
 
 
-def without_chance(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> tuple[Classes, Floats]:
+def without_chance(corpus: Corpus, found: Repeats, grouped: Classes, options: MineOptions) -> tuple[Classes, Floats]:
     """The classes heavy enough for their prompts, and how heavy: a phrase of five words in five of a million is chance.
 
     The name of a field says too little by itself; several of one form together may say enough.
     """
-    weight, closed = class_weights(corpus, narrowed, grouped, options)
-    edges = class_edges(corpus, narrowed, grouped, options.shingle, options.anchored)
+    weight, closed = class_weights(corpus, found, grouped, options)
+    edges = class_edges(corpus, found, grouped, options.shingle, options.anchored)
     evidence = weight + options.edge * count_of(edges & closed)
     part = np.ones(len(grouped), np.bool_)  # of something larger, which may stand at a line's start or end
     enough = evidence >= least_weight(grouped.prompts(), part, len(corpus), options)
-    enough |= marked(narrowed, grouped, NAMES)
+    enough |= marked(found, grouped, NAMES)
     return only(grouped, enough), weight[enough]
 
 
-def without_payload(
-    corpus: Corpus, narrowed: Repeats, grouped: Classes, weight: Floats, options: MineOptions
-) -> Classes:
+def without_payload(corpus: Corpus, found: Repeats, grouped: Classes, weight: Floats, options: MineOptions) -> Classes:
     """The classes that are not payload."""
-    edges = marked(narrowed, grouped, STARTS)  # anchored at a line's start or end
+    edges = marked(found, grouped, STARTS)  # anchored at a line's start or end
     edges &= weight >= options.payload_lightest
     payload = is_payload(grouped, edges, bulk(corpus, grouped, options), options)
     return only(grouped, ~payload)
@@ -131,12 +126,12 @@ def bulk(corpus: Corpus, grouped: Classes, options: MineOptions) -> Floats:
     return share
 
 
-def first_labels(corpus: Corpus, narrowed: Repeats, grouped: Classes, options: MineOptions) -> tuple[Int32s, int]:
+def first_labels(corpus: Corpus, found: Repeats, grouped: Classes, options: MineOptions) -> tuple[Int32s, int]:
     """Each prompt's heaviest closure that stands (-1: none), and how many classes were left out for their number."""
     if not len(grouped):
         return np.full(len(corpus), -1, np.int32), 0
-    found, prompt, skeleton = closures(corpus, narrowed, grouped, options)
-    return standing(found, prompt, skeleton, corpus.prompt_no < options.covered, options)[1], found.cut
+    closed, prompt, skeleton = closures(corpus, found, grouped, options)
+    return standing(closed, prompt, skeleton, corpus.prompt_no < options.covered, options)[1], closed.cut
 
 
 def settle(
@@ -147,7 +142,7 @@ def settle(
         label, n = compact(label)
         fixed = cores(corpus, found, sound, label, n, options.consensus, options.shingle, options.anchored)
         postings = build(fixed)
-        assigned = _assigned(corpus, postings, options)
+        assigned = assign_known(postings, found, options.accept)
         members = np.bincount(assigned.best[assigned.best >= 0], minlength=n)
         least = least_weight(members, fixed.lined, len(corpus), options)
         stands = fixed.tokens + options.edge * fixed.edges >= least
@@ -164,12 +159,6 @@ def settle(
     return Discovery(fixed, postings, label, repaired, stands, cut_classes, cut_pairs)
 
 
-def _assigned(corpus: Corpus, postings: Postings, options: MineOptions) -> Assigned:
-    return assign(
-        postings, corpus.tokens, corpus.flags, corpus.bounds, options.shingle, options.anchored, options.accept
-    )
-
-
 def _assigned_again(
     corpus: Corpus, postings: Postings, before: Assigned, joined: Bools, options: MineOptions
 ) -> Assigned:
@@ -177,7 +166,8 @@ def _assigned_again(
     of_joined = np.append(joined, False)  # -1 is the last
     again = of_joined[before.best] | of_joined[before.nearest] | ((before.best < 0) & (before.nearest >= 0))
     rows = np.flatnonzero(again)
-    found = _assigned(rows_of(corpus, rows), postings, options)
+    part = rows_of(corpus, rows)
+    found = assign(postings, part.tokens, part.flags, part.bounds, options.shingle, options.anchored, options.accept)
     best, share = before.best.copy(), before.share.copy()
     nearest, near_share = before.nearest.copy(), before.near_share.copy()
     best[rows], share[rows] = found.best, found.share

@@ -26,6 +26,13 @@ def _edge(start, middle, end, first, last):  # type: ignore[no-untyped-def]
     return (1 if begins else 0) | (2 if ends else 0)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _may_be_edge(start, middle, end, first, k):  # type: ignore[no-untyped-def]
+    """Whether a shingle of at most k tokens can stand at an edge; told without looking up which it is."""
+    near_end = first + k >= end - start
+    return first == 0 or near_end or (first + k >= middle - start and first <= middle - start)
+
+
 @njit(cache=True, nogil=True)
 def _of_classes(bounds, shingle, place, of_prompt, kinds, class_of, n_classes, k, anchored):  # type: ignore[no-untyped-def]
     """Prompts that have each class at the beginning, and at the end."""
@@ -34,6 +41,8 @@ def _of_classes(bounds, shingle, place, of_prompt, kinds, class_of, n_classes, k
     for prompt in range(len(of_prompt) - 1):
         start, middle, end = bounds[2 * prompt], bounds[2 * prompt + 1], bounds[2 * prompt + 2]
         for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
+            if not _may_be_edge(start, middle, end, place[j], k):
+                continue
             c = class_of[shingle[j]]
             if c < 0:
                 continue

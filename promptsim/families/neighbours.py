@@ -9,21 +9,23 @@ from __future__ import annotations
 
 import numpy as np
 from numba import njit
-from rapidfuzz.distance import Indel
 
 from promptsim.families.atoms import find_root
 from promptsim.families.corpus import Corpus
+from promptsim.families.minhash import EMPTY, coefficients, lower
 from promptsim.families.options import MineOptions
 from promptsim.families.shingles import mixed
+from promptsim.order import firsts
 from promptsim.records import Int32s, Int64s, UInt64s
 
 BANDS, ROWS = 16, 2  # 3-gram Jaccard 0.5 meets in a band with 1 − (1 − 0.5²)¹⁶ = 0.99, 0.3 with 0.78
+WORD = 64  # tokens of a prompt that are compared at once
 
 
 @njit(cache=True, nogil=True)
-def _signatures(tokens, bounds, chosen, width):  # type: ignore[no-untyped-def]
+def _signatures(tokens, bounds, chosen, factors, summands):  # type: ignore[no-untyped-def]
     """MinHash of the 3-grams of each chosen prompt, its ends marked; empty prompts keep the largest value."""
-    out = np.full((len(chosen), width), np.uint64(0xFFFFFFFFFFFFFFFF), np.uint64)
+    out = np.full((len(chosen), len(factors)), EMPTY, np.uint64)
     for i in range(len(chosen)):
         lo, hi = bounds[2 * chosen[i]], bounds[2 * chosen[i] + 2]
         row = out[i]
@@ -31,74 +33,137 @@ def _signatures(tokens, bounds, chosen, width):  # type: ignore[no-untyped-def]
             a = tokens[t - 2] if t - 2 >= lo else np.uint64(1)
             b = tokens[t - 1] if t - 1 >= lo else np.uint64(1)
             c = tokens[t] if t < hi else np.uint64(1)
-            x = mixed((a * np.uint64(31) + b) * np.uint64(0xD6E8FEB86659FD93) + c)
-            for j in range(width):
-                x = x * np.uint64(0xD6E8FEB86659FD93) + np.uint64(0x9E3779B97F4A7C15)
-                h = x ^ (x >> np.uint64(32))
-                if h < row[j]:
-                    row[j] = h
+            lower(row, mixed((a * np.uint64(31) + b) * np.uint64(0xD6E8FEB86659FD93) + c), factors, summands)
     return out
 
 
 @njit(cache=True, nogil=True)
-def _candidates(keys, order, n):  # type: ignore[no-untyped-def]
-    """Pairs that share a band: each member of a bucket with its first and with the one before it."""
-    out = np.empty((2 * len(order), 2), np.int32)
+def _candidates(signature, bands, rows):  # type: ignore[no-untyped-def]
+    """Pairs that share a band, as first · n + second: each of a bucket with its first and with the one before it."""
+    n = len(signature)
+    slots = 16
+    while slots < 2 * n:
+        slots *= 2
+    mask = np.uint64(slots - 1)
+    first = np.empty(slots, np.int32)
+    last = np.empty(slots, np.int32)
+    key = np.empty(slots, np.uint64)
+    out = np.empty(2 * bands * n, np.int64)
     filled = 0
-    begin = 0
-    while begin < len(order):
-        end = begin + 1
-        while end < len(order) and keys[order[end]] == keys[order[begin]]:
-            end += 1
-        for j in range(begin + 1, end):
-            out[filled, 0], out[filled, 1] = order[begin] % n, order[j] % n
-            filled += 1
-            if j - 1 > begin:
-                out[filled, 0], out[filled, 1] = order[j - 1] % n, order[j] % n
+    for band in range(bands):
+        first[:] = -1
+        for i in range(n):
+            here = np.uint64(0)
+            for row in range(rows * band, rows * band + rows):
+                here = here * np.uint64(0xD6E8FEB86659FD93) + signature[i, row]
+            slot = mixed(here) & mask
+            while first[slot] >= 0 and key[slot] != here:
+                slot = (slot + np.uint64(1)) & mask
+            if first[slot] < 0:
+                first[slot], key[slot] = i, here
+            else:
+                out[filled] = np.int64(first[slot]) * n + i
                 filled += 1
-        begin = end
+                if last[slot] > first[slot]:
+                    out[filled] = np.int64(last[slot]) * n + i
+                    filled += 1
+            last[slot] = i
     return out[:filled]
 
 
 def candidates(corpus: Corpus, chosen: Int64s) -> Int32s:
     """Pairs of positions in `chosen` that may be near-duplicates."""
-    n = len(chosen)
-    signature: UInt64s = _signatures(corpus.tokens, corpus.bounds, chosen, BANDS * ROWS)
-    keys = np.empty(BANDS * n, np.uint64)
-    for band in range(BANDS):
-        pair = signature[:, ROWS * band] * np.uint64(0xD6E8FEB86659FD93) + signature[:, ROWS * band + 1]
-        keys[band * n : (band + 1) * n] = pair * np.uint64(2 * band + 1) + np.uint64(band)
-    pairs: Int32s = _candidates(keys, np.argsort(keys, kind="stable"), n)
-    return np.unique(pairs, axis=0) if len(pairs) else pairs
+    signature: UInt64s = _signatures(corpus.tokens, corpus.bounds, chosen, *coefficients(BANDS * ROWS))
+    pairs: Int64s = _candidates(signature, BANDS, ROWS)
+    pairs.sort()
+    return np.stack(np.divmod(pairs[firsts(pairs)], max(len(chosen), 1)), axis=1).astype(np.int32)
 
 
 def near_duplicates(corpus: Corpus, chosen: Int64s, options: MineOptions) -> tuple[Int32s, int]:
     """A group number for each of `chosen` (-1: alone), and how many pairs were too long to align."""
-    parent = np.arange(len(chosen))
-    skipped = 0
-    length = corpus.bounds[2::2] - corpus.bounds[:-1:2]
-    for first, second in candidates(corpus, chosen).tolist() if len(chosen) else ():
-        one, two = find_root(parent, first), find_root(parent, second)
-        if one == two:
-            continue
-        a, b = chosen[first], chosen[second]
-        if min(length[a], length[b]) < options.near * max(length[a], length[b]):
-            continue
-        if max(length[a], length[b]) > options.max_near:
-            skipped += 1
-            continue
-        if alike(corpus, int(a), int(b)) >= options.near:
-            parent[max(one, two)] = min(one, two)
-    roots = np.array([find_root(parent, i) for i in range(len(parent))], np.int64)
-    size = np.bincount(roots, minlength=len(parent)) if len(roots) else roots
+    roots, skipped = _joined(
+        corpus.tokens, corpus.bounds, chosen, candidates(corpus, chosen), options.near, options.max_near
+    )
+    size = np.bincount(roots, minlength=len(roots)) if len(roots) else roots
     grouped = size[roots] >= 2
     label = np.full(len(chosen), -1, np.int32)
     label[grouped] = np.unique(roots[grouped], return_inverse=True)[1]
-    return label, skipped
+    return label, int(skipped)
 
 
-def alike(corpus: Corpus, a: int, b: int) -> float:
-    """Share of the tokens of two prompts that stand in the same order in both."""
-    first = corpus.tokens[corpus.bounds[2 * a] : corpus.bounds[2 * a + 2]].tolist()
-    second = corpus.tokens[corpus.bounds[2 * b] : corpus.bounds[2 * b + 2]].tolist()
-    return float(Indel.normalized_similarity(first, second))
+@njit(cache=True, nogil=True)
+def _joined(tokens, bounds, chosen, pairs, near, longest):  # type: ignore[no-untyped-def]
+    """The first of the group of each chosen prompt, and how many pairs were too long to align."""
+    parent = np.arange(len(chosen))
+    skipped = 0
+    room = room_for(longest)
+    for pair in range(len(pairs)):
+        one, two = find_root(parent, pairs[pair, 0]), find_root(parent, pairs[pair, 1])
+        if one == two:
+            continue
+        a, b = chosen[pairs[pair, 0]], chosen[pairs[pair, 1]]
+        first = tokens[bounds[2 * a] : bounds[2 * a + 2]]
+        second = tokens[bounds[2 * b] : bounds[2 * b + 2]]
+        both = len(first) + len(second)
+        if min(len(first), len(second)) < near * max(len(first), len(second)):
+            continue
+        if max(len(first), len(second)) > longest:
+            skipped += 1
+            continue
+        apart = both - 2 * in_order(first, second, room, pair)
+        if 1.0 - apart / max(both, 1) >= near:
+            parent[max(one, two)] = min(one, two)
+    for i in range(len(parent)):
+        parent[i] = find_root(parent, i)
+    return parent, skipped
+
+
+@njit(cache=True, nogil=True)
+def room_for(longest):  # type: ignore[no-untyped-def]
+    """What `in_order` writes to when it compares prompts of at most so many tokens."""
+    slots = 16
+    while slots < 2 * longest:
+        slots *= 2
+    words = longest // WORD + 1
+    key, turn, row = np.empty(slots, np.uint64), np.full(slots, -1, np.int64), np.empty(slots, np.int32)
+    return key, turn, row, np.empty(longest * words, np.uint64), np.empty(words, np.uint64)
+
+
+@njit(cache=True, nogil=True)
+def in_order(first, second, room, now):  # type: ignore[no-untyped-def]
+    """How many tokens two prompts have in common in the same order (Hyyrö 2004: a bit for each token of the first).
+
+    A table, in force where `turn` is `now`, leads from a token of the first to its places, a row of bits.
+    """
+    key, turn, row, places, left = room
+    mask = np.uint64(len(key) - 1)
+    words = (len(first) + WORD - 1) // WORD
+    rows = 0
+    for i in range(len(first)):
+        slot = first[i] & mask
+        while turn[slot] == now and key[slot] != first[i]:
+            slot = (slot + np.uint64(1)) & mask
+        if turn[slot] != now:
+            turn[slot], key[slot], row[slot] = now, first[i], rows
+            places[rows * words : (rows + 1) * words] = 0
+            rows += 1
+        places[row[slot] * words + i // WORD] |= np.uint64(1) << np.uint64(i % WORD)
+    left[:words] = EMPTY
+    for token in second:
+        slot = token & mask
+        while turn[slot] == now and key[slot] != token:
+            slot = (slot + np.uint64(1)) & mask
+        if turn[slot] != now:
+            continue
+        carry = np.uint64(0)
+        for word in range(words):
+            before = left[word]
+            there = before & places[row[slot] * words + word]
+            plain = before + there
+            total = plain + carry
+            carry = np.uint64(plain < before) | np.uint64(total < plain)
+            left[word] = total | (before ^ there)
+    common = 0
+    for i in range(len(first)):
+        common += not (left[i // WORD] >> np.uint64(i % WORD)) & np.uint64(1)
+    return common

@@ -8,8 +8,9 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.atoms import Classes
-from promptsim.order import firsts
 from promptsim.records import Floats, Int32s, Int64s
+
+LOWER = np.int64(2**32 - 1)  # of two numbers written as one
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +27,9 @@ class Pairs:
         """Of the prompts of `one`, how many also have `other`."""
         return (self.count / np.maximum(self.n, 1).astype(np.float32)[self.one]).astype(np.float32)
 
-    def back(self) -> Floats:
-        """Of the prompts of `other`, how many also have `one`."""
-        return (self.count / np.maximum(self.n, 1).astype(np.float32)[self.other]).astype(np.float32)
-
 
 @njit(cache=True, nogil=True)
-def _met(held, of_prompt, n_classes, most):  # type: ignore[no-untyped-def]
+def _met(held, of_prompt, most):  # type: ignore[no-untyped-def]
     """A number for each meeting of two classes in a prompt, the lower class first."""
     total = 0
     for prompt in range(len(of_prompt) - 1):
@@ -45,7 +42,7 @@ def _met(held, of_prompt, n_classes, most):  # type: ignore[no-untyped-def]
         for i in range(of_prompt[prompt], end):
             for j in range(i + 1, end):
                 a, b = min(held[i], held[j]), max(held[i], held[j])
-                keys[filled] = np.int64(a) * n_classes + b
+                keys[filled] = np.int64(a) << np.int64(32) | b
                 filled += 1
     return keys
 
@@ -53,8 +50,24 @@ def _met(held, of_prompt, n_classes, most):  # type: ignore[no-untyped-def]
 def _counted(keys: Int64s) -> tuple[Int64s, Int32s]:
     """The distinct keys, ascending, and how often each occurs. Sorts them in place, which is faster than a table."""
     keys.sort()
-    at = np.flatnonzero(firsts(keys))
-    return keys[at], np.diff(at, append=len(keys)).astype(np.int32)
+    counts = _gathered(keys)
+    return keys[: len(counts)], counts
+
+
+@njit(cache=True, nogil=True)
+def _gathered(keys):  # type: ignore[no-untyped-def]
+    """How often each of ascending keys occurs; puts each once at the front."""
+    n = 0
+    for i in range(len(keys)):
+        n += i == 0 or keys[i] != keys[i - 1]
+    counts = np.zeros(n, np.int32)
+    at = -1
+    for key in keys:
+        if at < 0 or keys[at] != key:
+            at += 1
+            keys[at] = key
+        counts[at] += 1
+    return counts
 
 
 @njit(cache=True, nogil=True)
@@ -62,14 +75,14 @@ def _both_ways(keys, counts, n_classes):  # type: ignore[no-untyped-def]
     """Each pair from either side, sorted by the first of the two by counting."""
     start = np.zeros(n_classes + 1, np.int64)
     for key in keys:
-        start[key // n_classes + 1] += 1
-        start[key % n_classes + 1] += 1
+        start[(key >> np.int64(32)) + 1] += 1
+        start[(key & LOWER) + 1] += 1
     start = np.cumsum(start)
     one = np.empty(2 * len(keys), np.int32)
     other = np.empty(2 * len(keys), np.int32)
     count = np.empty(2 * len(keys), np.int32)
     for i in range(len(keys)):
-        a, b = keys[i] // n_classes, keys[i] % n_classes
+        a, b = keys[i] >> np.int64(32), keys[i] & LOWER
         for first, second in ((a, b), (b, a)):
             place = start[first]
             start[first] += 1
@@ -90,6 +103,6 @@ def pairs(classes: Classes, most: int) -> Pairs:
     n_classes = max(len(classes), 1)
     held = np.diff(classes.of_prompt)
     cap = affordable(held, most)
-    keys, counts = _counted(_met(classes.held, classes.of_prompt, n_classes, cap))
+    keys, counts = _counted(_met(classes.held, classes.of_prompt, cap))
     one, other, count = _both_ways(keys, counts, n_classes)
     return Pairs(one, other, count, classes.prompts(), int(np.maximum(held - cap, 0).sum()))

@@ -32,11 +32,46 @@ def _covered(held, of_prompt, one_of, other, n_classes):  # type: ignore[no-unty
     return out
 
 
-def _coverage(classes: Classes, met: Pairs, partner: Bools) -> tuple[Int64s, np.ndarray]:
-    """How many partners each class has, and which share of its prompts holds one."""
-    one, other = met.one[partner], met.other[partner]
-    of = np.searchsorted(one, np.arange(len(classes) + 1))
-    covered = _covered(classes.held, classes.of_prompt, of, other, len(classes))
+@njit(cache=True, nogil=True, inline="always")
+def _share(count, n):  # type: ignore[no-untyped-def]
+    return np.float32(count / np.float64(max(n, 1)))
+
+
+@njit(cache=True, nogil=True)
+def _partners(one, other, count, n, size, distinct, able, overlap, least):  # type: ignore[no-untyped-def]
+    """Of each class those beside which it may be payload: apart from it, shorter, and at least as varied."""
+    of = np.zeros(len(n) + 1, np.int64)
+    partner = np.empty(len(one) + 1, np.int32)
+    filled = 0
+    for i in range(len(one)):
+        a, b = one[i], other[i]
+        shorter = able[b] and size[b] < size[a] and distinct[b] >= least * distinct[a]
+        partner[filled] = b
+        filled += shorter and _share(count[i], n[a]) <= overlap and _share(count[i], n[b]) <= overlap
+        of[a + 1] = filled
+    for c in range(len(n)):
+        of[c + 1] = max(of[c + 1], of[c])
+    return of, partner[:filled]
+
+
+@njit(cache=True, nogil=True)
+def _with_edges(found, one, other, count, n, closure):  # type: ignore[no-untyped-def]
+    """Payload, and what stands only beside payload: its edge."""
+    out = found.copy()
+    for i in range(len(one)):
+        a, b = one[i], other[i]
+        if found[b] and n[a] < n[b] and _share(count[i], n[a]) >= closure:
+            out[a] = True
+    return out
+
+
+def _coverage(classes: Classes, met: Pairs, able: Bools, options: MineOptions) -> tuple[Int64s, np.ndarray]:
+    """How many partners each class has, and which share of its prompts holds one; `able` are those that may be one."""
+    of, partner = _partners(
+        met.one, met.other, met.count, met.n, classes.size, classes.distinct, able,
+        np.float32(options.payload_overlap), options.payload_distinct,
+    )  # fmt: skip
+    covered = _covered(classes.held, classes.of_prompt, of, partner, len(classes))
     return np.diff(of), covered / np.maximum(met.n, 1)
 
 
@@ -51,17 +86,10 @@ def is_payload(classes: Classes, edged: Bools, bulk: Floats, options: MineOption
     met = pairs(classes, options.max_pairs)
     if not len(met.one):
         return np.zeros(len(classes), np.bool_)
-    share, back = met.share(), met.back()
-    size, distinct = classes.size, classes.distinct
-    apart = (share <= options.payload_overlap) & (back <= options.payload_overlap)
-    shorter = (size[met.other] < size[met.one]) & (distinct[met.other] >= options.payload_distinct * distinct[met.one])
-    shorter &= size[met.other] >= options.payload_shortest
-    shorter &= (edged | (size >= options.payload_phrase))[met.other]
-    partners, cover = _coverage(classes, met, apart & shorter)
+    able = (classes.size >= options.payload_shortest) & (edged | (classes.size >= options.payload_phrase))
+    partners, cover = _coverage(classes, met, able, options)
     found = (partners >= options.payload_partners) & (cover >= options.payload_cover)
     found |= (partners > options.payload_partners) & (cover >= options.payload_cover_many)
-    found &= (distinct < options.payload_own * met.n) | (bulk >= options.payload_bulk)
-    beside = found[met.other] & (share >= options.closure) & (met.n[met.one] < met.n[met.other])
-    np.logical_or.at(found, met.one[beside], True)  # what stands only beside payload is its edge
-    result: Bools = found
+    found &= (classes.distinct < options.payload_own * met.n) | (bulk >= options.payload_bulk)
+    result: Bools = _with_edges(found, met.one, met.other, met.count, met.n, np.float32(options.closure))
     return result

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.consensus import Cores
-from promptsim.families.shingles import shingles_of
+from promptsim.families.shingles import Repeats, shingles_of
 from promptsim.records import Floats, Int32s, Int64s, UInt8s, UInt64s
 
 LONGEST_LIST = 256  # skeletons that one shingle may lead to, the heaviest first: bounds the work for a hot shingle
@@ -62,23 +62,23 @@ def _table(keys, bits):  # type: ignore[no-untyped-def]
     return table
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _entry(table, keys, h):  # type: ignore[no-untyped-def]
+    """The entry of a shingle, -1 if no skeleton holds it."""
+    mask = np.uint64(len(table) - 1)
+    slot = h & mask
+    while table[slot] >= 0 and keys[table[slot]] != h:
+        slot = (slot + np.uint64(1)) & mask
+    return table[slot]
+
+
 @njit(cache=True, nogil=True)
 def _assign(tokens, flags, bounds, k, anchored, longest, table, keys, of, skeleton, weight, total, rank, accept):  # type: ignore[no-untyped-def]
-    """The heaviest skeleton that each prompt matches to `accept`, and the other of which it holds most; with shares.
-
-    What a prompt lacks of a skeleton counts against it: four fifths of a text with an optional ending are more than
-    all of the text without it, but the ending is missing.
-    """
+    """`Assigned` of prompts from their tokens."""
     n_prompts = (len(bounds) - 1) // 2
-    mask = np.uint64(len(table) - 1)
-    best = np.full(n_prompts, -1, np.int32)
-    share = np.zeros(n_prompts, np.float32)
-    nearest = np.full(n_prompts, -1, np.int32)
-    near_share = np.zeros(n_prompts, np.float32)
-    got = np.zeros(len(total), np.float32)
-    matched = np.zeros(len(total), np.int64)
+    found = _none(n_prompts, len(total))
+    got, touched = np.zeros(len(total), np.float32), np.empty(len(total), np.int32)
     seen = np.full(len(keys), -1, np.int64)
-    touched = np.empty(len(total), np.int32)
     hashes = np.empty(4 * longest + 4, np.uint64)
     places = np.empty(4 * longest + 4, np.int64)
     kinds = np.empty(4 * longest + 4, np.uint8)
@@ -87,43 +87,82 @@ def _assign(tokens, flags, bounds, k, anchored, longest, table, keys, of, skelet
         for part in range(2 * prompt, 2 * prompt + 2):
             n = shingles_of(tokens, flags, bounds[part], bounds[part + 1], k, anchored, hashes, places, kinds)
             for j in range(n):
-                h = hashes[j]
-                slot = h & mask
-                while table[slot] >= 0 and keys[table[slot]] != h:
-                    slot = (slot + np.uint64(1)) & mask
-                entry = table[slot]
+                entry = _entry(table, keys, hashes[j])
                 if entry < 0 or seen[entry] == prompt:
                     continue
                 seen[entry] = prompt
-                for i in range(of[entry], of[entry + 1]):
-                    s = skeleton[i]
-                    if got[s] == 0:
-                        touched[n_touched] = s
-                        n_touched += 1
-                    got[s] += weight[i]
-        top = np.float32(0)
-        for i in range(n_touched):
-            s = touched[i]
+                n_touched = _add(of, skeleton, weight, entry, got, touched, n_touched)
+        _choose(prompt, touched[:n_touched], got, total, rank, accept, found)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _assign_known(shingle, fresh, of_prompt, hashes, table, keys, of, skeleton, weight, total, rank, accept):  # type: ignore[no-untyped-def]
+    """`Assigned` of prompts of which all shingles that recur are known."""
+    entry_of = np.empty(len(hashes), np.int32)
+    for s in range(len(hashes)):
+        entry_of[s] = _entry(table, keys, hashes[s])
+    n_prompts = len(of_prompt) - 1
+    found = _none(n_prompts, len(total))
+    got, touched = np.zeros(len(total), np.float32), np.empty(len(total), np.int32)
+    for prompt in range(n_prompts):
+        n_touched = 0
+        for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
+            entry = entry_of[shingle[j]]
+            if entry >= 0 and fresh[j]:
+                n_touched = _add(of, skeleton, weight, entry, got, touched, n_touched)
+        _choose(prompt, touched[:n_touched], got, total, rank, accept, found)
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _none(n_prompts, n_skeletons):  # type: ignore[no-untyped-def]
+    """`Assigned` of prompts that match nothing."""
+    best, nearest = np.full(n_prompts, -1, np.int32), np.full(n_prompts, -1, np.int32)
+    share, near_share = np.zeros(n_prompts, np.float32), np.zeros(n_prompts, np.float32)
+    return best, share, nearest, near_share, np.zeros(n_skeletons, np.int64)
+
+
+@njit(cache=True, nogil=True, inline="always")
+def _add(of, skeleton, weight, entry, got, touched, n_touched):  # type: ignore[no-untyped-def]
+    """Add a shingle's weight to the skeletons that hold it; returns how many have some."""
+    for i in range(of[entry], of[entry + 1]):
+        s = skeleton[i]
+        if got[s] == 0:
+            touched[n_touched] = s
+            n_touched += 1
+        got[s] += weight[i]
+    return n_touched
+
+
+@njit(cache=True, nogil=True)
+def _choose(prompt, touched, got, total, rank, accept, found):  # type: ignore[no-untyped-def]
+    """The heaviest skeleton that a prompt matches to `accept`, and the other of which it holds most; with shares.
+
+    What a prompt lacks of a skeleton counts against it: four fifths of a text with an optional ending are more than
+    all of the text without it, but the ending is missing. What it has `got` is forgotten.
+    """
+    best, share, nearest, near_share, matched = found
+    top = np.float32(0)
+    for s in touched:
+        held = got[s] / total[s]
+        net = rank[s] * (2 * held - 1)
+        matched[s] += held >= accept
+        fuller = held > share[prompt] or (held == share[prompt] and s < best[prompt])
+        if held >= accept and (net > top or (net == top and fuller)):
+            top = net
+            best[prompt] = s
+            share[prompt] = held
+    top_near = np.float32(0)
+    for s in touched:
+        if s != best[prompt]:
             held = got[s] / total[s]
-            net = rank[s] * (2 * held - 1)
-            matched[s] += held >= accept
-            fuller = held > share[prompt] or (held == share[prompt] and s < best[prompt])
-            if held >= accept and (net > top or (net == top and fuller)):
-                top = net
-                best[prompt] = s
-                share[prompt] = held
-        top_near = np.float32(0)
-        for i in range(n_touched):
-            s = touched[i]
-            if s != best[prompt]:
-                held = got[s] / total[s]
-                worth = rank[s] * held
-                if worth > top_near or (worth == top_near and s < nearest[prompt]):
-                    top_near = worth
-                    nearest[prompt] = s
-                    near_share[prompt] = held
-            got[s] = 0
-    return best, share, nearest, near_share, matched
+            worth = rank[s] * held
+            if worth > top_near or (worth == top_near and s < nearest[prompt]):
+                top_near = worth
+                nearest[prompt] = s
+                near_share[prompt] = held
+        got[s] = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,5 +188,15 @@ def assign(
         *_assign(
             tokens, flags, bounds, k, anchored, longest, postings.table, postings.keys, postings.of, postings.skeleton,
             postings.weight, postings.total, postings.rank, np.float32(accept),
+        )
+    )  # fmt: skip
+
+
+def assign_known(postings: Postings, repeats: Repeats, accept: float) -> Assigned:
+    """The same of prompts whose recurring shingles are known, all those of the skeletons among them."""
+    return Assigned(
+        *_assign_known(
+            repeats.shingle, repeats.fresh, repeats.of_prompt, repeats.hashes, postings.table, postings.keys,
+            postings.of, postings.skeleton, postings.weight, postings.total, postings.rank, np.float32(accept),
         )
     )  # fmt: skip

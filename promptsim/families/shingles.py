@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.corpus import Corpus
-from promptsim.records import Int32s, Int64s, UInt8s, UInt64s
+from promptsim.records import Bools, Int32s, Int64s, UInt8s, UInt64s
 
 PLAIN, STARTS, STOPS = 0, 1, 2  # kinds of a shingle: anywhere, at a line's start, at a line's end …
 NAMES, OPENS, CLOSES = 3, 4, 5  # … and a word with a colon at a line's start, at a text's, and on its last line alone
@@ -20,18 +20,20 @@ MOST_NAMES = 32  # of one text
 NAME = 2  # tokens of such a name of what follows ("Question: …"): shorter than any other shingle
 COLON = np.uint64(0x0C32B97184F22E60)  # the token, as a test holds; asking for it would compile the tokeniser
 LARGEST_SKETCH = 1 << 28
+FEW = 32  # keys that are sorted sooner by insertion
 
 
 @dataclass(frozen=True, slots=True)
 class Repeats:
     """Shingles that recur: occurrence j is shingle `shingle[j]` at token `place[j]` of its prompt.
 
-    Prompt d has occurrences `of_prompt[d]:of_prompt[d+1]`. Shingle s stands in prompts
-    `posting[of_shingle[s]:of_shingle[s+1]]`, ascending and without repeats.
+    `fresh[j]` marks the first of a shingle in its prompt. Prompt d has occurrences `of_prompt[d]:of_prompt[d+1]`.
+    Shingle s stands in prompts `posting[of_shingle[s]:of_shingle[s+1]]`, ascending and without repeats.
     """
 
     shingle: Int32s
     place: Int32s
+    fresh: Bools
     of_prompt: Int64s
     hashes: UInt64s
     kinds: UInt8s
@@ -60,13 +62,27 @@ def shingle_at(tokens, i, k, kind):  # type: ignore[no-untyped-def]
     return mixed(h)
 
 
+@njit(cache=True, nogil=True, inline="always")
+def _plain_of(tokens, lo, hi, k, hashes):  # type: ignore[no-untyped-def]
+    """`shingle_at` for each run of k tokens: token by token for all of them, which is done for eight at once."""
+    count = max(hi - lo - k + 1, 0)
+    hashes[:count] = np.uint64(0x9E3779B97F4A7C15)
+    for j in range(lo, lo + k):
+        for i in range(count):
+            hashes[i] = hashes[i] * np.uint64(0xD6E8FEB86659FD93) + tokens[j + i]
+    for i in range(count):
+        hashes[i] = mixed(hashes[i])
+
+
 @njit(cache=True, nogil=True)
 def shingles_of(tokens, flags, lo, hi, k, anchored, hashes, places, kinds):  # type: ignore[no-untyped-def]
     """Write the shingles of tokens lo…hi (one part of a prompt); returns how many. Room for 4·(hi−lo) is enough."""
+    plain = hashes[3 * (hi - lo) :]  # behind what is written before the last of these is read
+    _plain_of(tokens, lo, hi, k, plain)
     n = 0
     for i in range(lo, hi):
         if i + k <= hi:
-            hashes[n] = shingle_at(tokens, i, k, 0)
+            hashes[n] = plain[i - lo]
             places[n] = i
             kinds[n] = 0
             n += 1
@@ -140,31 +156,44 @@ def width_of(kind, k, anchored):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
+def put_in_order(keys):  # type: ignore[no-untyped-def]
+    """Sort keys in place: a few by insertion, which takes no memory for it."""
+    if len(keys) > FEW:
+        keys[:] = np.sort(keys)
+        return
+    for i in range(1, len(keys)):
+        key = keys[i]
+        j = i
+        while j > 0 and keys[j - 1] > key:
+            keys[j] = keys[j - 1]
+            j -= 1
+        keys[j] = key
+
+
+@njit(cache=True, nogil=True)
+def distinct_of(keys):  # type: ignore[no-untyped-def]
+    """How many distinct keys there are; puts them in order."""
+    put_in_order(keys)
+    out = min(len(keys), 1)
+    for i in range(1, len(keys)):
+        out += keys[i] != keys[i - 1]
+    return out
+
+
+@njit(cache=True, nogil=True)
 def distinct_weight(tokens, flags, fixed):  # type: ignore[no-untyped-def]
     """Distinct tokens among those marked `fixed`, punctuation half: what a fixed text says, repeats left out."""
-    chosen = np.empty(len(tokens), np.uint64)
-    n = 0
-    marks = 0
+    chosen = np.empty(2 * len(tokens), np.uint64)
+    puncts = chosen[len(tokens) :]
+    n, n_puncts = 0, 0
     for t in range(len(tokens)):
         if fixed[t]:
             chosen[n] = tokens[t]
             n += 1
-    chosen = np.sort(chosen[:n])
-    puncts = np.empty(n, np.uint64)
-    n_puncts = 0
-    for t in range(len(tokens)):
-        if fixed[t] and flags[t] & 4:
-            puncts[n_puncts] = tokens[t]
-            n_puncts += 1
-    puncts = np.sort(puncts[:n_puncts])
-    for i in range(len(puncts)):
-        if i == 0 or puncts[i] != puncts[i - 1]:
-            marks += 1
-    distinct = 0
-    for i in range(n):
-        if i == 0 or chosen[i] != chosen[i - 1]:
-            distinct += 1
-    return distinct - 0.5 * marks
+            if flags[t] & 4:
+                puncts[n_puncts] = tokens[t]
+                n_puncts += 1
+    return distinct_of(chosen[:n]) - 0.5 * distinct_of(puncts[:n_puncts])
 
 
 @njit(cache=True, nogil=True)
@@ -176,7 +205,7 @@ def words_key(tokens, flags, fixed):  # type: ignore[no-untyped-def]
         if fixed[t] and not flags[t] & 4:
             chosen[n] = tokens[t]
             n += 1
-    chosen = np.sort(chosen[:n])
+    put_in_order(chosen[:n])
     key = np.uint64(0)
     for i in range(n):
         if i == 0 or chosen[i] != chosen[i - 1]:
@@ -242,15 +271,19 @@ def _emit(tokens, flags, bounds, k, anchored, bits, counts, support, longest, ro
     hashes = np.empty(4 * longest + 4, np.uint64)
     places = np.empty(4 * longest + 4, np.int64)
     kinds = np.empty(4 * longest + 4, np.uint8)
+    often = np.empty(4 * longest + 5, np.int32)
     filled = 0
     for prompt in range(n_prompts):
         start = bounds[2 * prompt]
         for part in range(2 * prompt, 2 * prompt + 2):
             n = shingles_of(tokens, flags, bounds[part], bounds[part + 1], k, anchored, hashes, places, kinds)
-            for j in range(n):
+            n_often = 0
+            for j in range(n):  # no branch: the cells, far apart in memory, are fetched side by side
+                often[n_often] = j
+                n_often += counts[hashes[j] >> shift] >= support
+            for i in range(n_often):
+                j = often[i]
                 h = hashes[j]
-                if counts[h >> shift] < support:
-                    continue
                 slot = h & mask
                 while table[slot] >= 0 and known[table[slot]] != h:
                     slot = (slot + np.uint64(1)) & mask
@@ -269,47 +302,52 @@ def _emit(tokens, flags, bounds, k, anchored, bits, counts, support, longest, ro
 
 
 @njit(cache=True, nogil=True)
-def _postings(shingle, of_prompt, n_shingles, support):  # type: ignore[no-untyped-def]
-    """Exact prompts of each shingle, those in fewer than `support` prompts left out and the others renumbered."""
-    df = np.zeros(n_shingles, np.int64)
+def _postings(shingle, place, of_prompt, n_shingles, support):  # type: ignore[no-untyped-def]
+    """Exact prompts of each shingle that stands in `support` prompts, which these are, and which occurrences are fresh.
+
+    The occurrences of the others are taken out, in place, and their shingles renumbered; how many are left comes last.
+    """
+    df = np.zeros(n_shingles, np.int32)
     last = np.full(n_shingles, -1, np.int32)
+    fresh = np.empty(len(shingle), np.bool_)
     for prompt in range(len(of_prompt) - 1):
         for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
             s = shingle[j]
-            if last[s] != prompt:
-                last[s] = prompt
-                df[s] += 1
-    renumbered = np.full(n_shingles, -1, np.int32)
-    kept = 0
+            fresh[j] = last[s] != prompt
+            last[s] = prompt
+            df[s] += fresh[j]
+    number = np.full((n_shingles, 2), -1, np.int64)  # and, beside it in memory, where its next prompt goes
+    kept, total = 0, 0
     for s in range(n_shingles):
         if df[s] >= support:
-            renumbered[s] = kept
-            kept += 1
-    of_shingle = np.zeros(kept + 1, np.int64)
+            number[s, 0], number[s, 1] = kept, total
+            kept, total = kept + 1, total + df[s]
+    of_shingle = np.empty(kept + 1, np.int64)
+    of_shingle[kept] = total
     for s in range(n_shingles):
-        if renumbered[s] >= 0:
-            of_shingle[renumbered[s] + 1] = df[s]
-    of_shingle = np.cumsum(of_shingle)
-    posting = np.empty(of_shingle[kept], np.int32)
-    fill = of_shingle[:-1].copy()
-    last[:] = -1
+        if number[s, 0] >= 0:
+            of_shingle[number[s, 0]] = number[s, 1]
+    posting = np.empty(total, np.int32)
+    filled, first = 0, 0
     for prompt in range(len(of_prompt) - 1):
-        for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
+        last_of = of_prompt[prompt + 1]
+        for j in range(first, last_of):
             s = shingle[j]
-            r = renumbered[s]
-            if r >= 0 and last[s] != prompt:
-                last[s] = prompt
-                posting[fill[r]] = prompt
-                fill[r] += 1
-    return renumbered, of_shingle, posting
+            if number[s, 0] < 0:
+                continue
+            if fresh[j]:
+                posting[number[s, 1]] = prompt
+                number[s, 1] += 1
+            shingle[filled], place[filled], fresh[filled] = number[s, 0], place[j], fresh[j]
+            filled += 1
+        first = last_of
+        of_prompt[prompt + 1] = filled
+    return number[:, 0] >= 0, of_shingle, posting, fresh[:filled], filled
 
 
 @njit(cache=True, nogil=True)
-def _keep(shingle, place, of_prompt, renumbered):  # type: ignore[no-untyped-def]
-    """Occurrences of the shingles that stay, under their new numbers."""
-    out_shingle = np.empty(len(shingle), np.int32)
-    out_place = np.empty(len(shingle), np.int32)
-    out_of = np.zeros(len(of_prompt), np.int64)
+def _keep(shingle, place, fresh, of_prompt, renumbered, out_shingle, out_place, out_fresh, out_of):  # type: ignore[no-untyped-def]
+    """Write the occurrences of the shingles that stay, under their new numbers; returns how many."""
     filled = 0
     for prompt in range(len(of_prompt) - 1):
         for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
@@ -317,37 +355,50 @@ def _keep(shingle, place, of_prompt, renumbered):  # type: ignore[no-untyped-def
             if r >= 0:
                 out_shingle[filled] = r
                 out_place[filled] = place[j]
+                out_fresh[filled] = fresh[j]
                 filled += 1
         out_of[prompt + 1] = filled
-    return out_shingle[:filled].copy(), out_place[:filled].copy(), out_of
+    return filled
 
 
 def repeats(corpus: Corpus, k: int, anchored: int, support: int) -> Repeats:
     """Every shingle that stands in at least `support` prompts, with its occurrences."""
+    n_known, shingle, place, of_prompt, known, kinds = _frequent(corpus, k, anchored, support)
+    kept, of_shingle, posting, fresh, filled = _postings(shingle, place, of_prompt, n_known, support)
+    return Repeats(shingle[:filled], place[:filled], fresh, of_prompt, known[kept], kinds[kept], posting, of_shingle)
+
+
+def _frequent(
+    corpus: Corpus, k: int, anchored: int, support: int
+) -> tuple[int, Int32s, Int32s, Int64s, UInt64s, UInt8s]:
+    """Occurrences of what may stand in `support` prompts: see `_emit`."""
     n_tokens = len(corpus.tokens)
     longest = int(np.diff(corpus.bounds).max(initial=0))
     bits = int(np.clip(np.ceil(np.log2(max(4 * n_tokens, 1024))), 10, np.log2(LARGEST_SKETCH)))
     counts = _sketch(corpus.tokens, corpus.flags, corpus.bounds, k, anchored, bits, longest)
-    table_bits = int(np.ceil(np.log2(4 * int((counts >= support).sum()) + 1024)))
+    table_bits = int(np.ceil(np.log2(3 * np.count_nonzero(counts >= support) + 1024)))
     room = 4 * n_tokens + 4
     while True:
-        found = _emit(
+        found: tuple[int, Int32s, Int32s, Int64s, UInt64s, UInt8s] = _emit(
             corpus.tokens, corpus.flags, corpus.bounds, k, anchored, bits, counts, support, longest, room, table_bits
         )
         if found[0] >= 0:
-            break
+            return found
         table_bits += 1
-    n_known, shingle, place, of_prompt, known, kinds = found
-    renumbered, of_shingle, posting = _postings(shingle, of_prompt, n_known, support)
-    shingle, place, of_prompt = _keep(shingle, place, of_prompt, renumbered)
-    return Repeats(shingle, place, of_prompt, known[renumbered >= 0], kinds[renumbered >= 0], posting, of_shingle)
 
 
 def drop(repeats: Repeats, keep: np.ndarray) -> Repeats:
     """The same without the shingles that are not in `keep`."""
     renumbered = np.where(keep, np.cumsum(keep) - 1, -1).astype(np.int32)
-    shingle, place, of_prompt = _keep(repeats.shingle, repeats.place, repeats.of_prompt, renumbered)
+    shingle, place, fresh = np.empty_like(repeats.shingle), np.empty_like(repeats.place), np.empty_like(repeats.fresh)
+    of_prompt = np.zeros_like(repeats.of_prompt)
+    filled = _keep(
+        repeats.shingle, repeats.place, repeats.fresh, repeats.of_prompt, renumbered, shingle, place, fresh, of_prompt
+    )
     sizes = repeats.df()
     posting = repeats.posting[np.repeat(keep, sizes)]
     of_shingle = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes[keep])])
-    return Repeats(shingle, place, of_prompt, repeats.hashes[keep], repeats.kinds[keep], posting, of_shingle)
+    return Repeats(
+        shingle[:filled], place[:filled], fresh[:filled], of_prompt, repeats.hashes[keep], repeats.kinds[keep],
+        posting, of_shingle,
+    )  # fmt: skip

@@ -54,31 +54,26 @@ class Closures:
 
 
 @njit(cache=True, nogil=True)
-def match(shingle, of_prompt, class_of, held, held_of, size, part, of, accept):  # type: ignore[no-untyped-def]
-    """Pairs (prompt, skeleton) where the prompt holds its class and the share `accept` of all shingles."""
+def match(shingle, fresh, of_prompt, class_of, held, held_of, whole, part, of, accept):  # type: ignore[no-untyped-def]
+    """Pairs (prompt, skeleton) where the prompt holds its class and the share `accept` of all its `whole` shingles."""
     n_prompts = len(of_prompt) - 1
-    count = np.zeros(len(size), np.int32)
-    seen = np.full(len(class_of), -1, np.int32)
-    out_prompt = np.empty(len(held), np.int32)
-    out_skeleton = np.empty(len(held), np.int32)
+    count = np.zeros(len(whole), np.int32)
+    out_prompt = np.empty(len(held) + 1, np.int32)
+    out_skeleton = np.empty(len(held) + 1, np.int32)
     filled = 0
     for prompt in range(n_prompts):
         for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
-            s = shingle[j]
-            if seen[s] != prompt:
-                seen[s] = prompt
-                if class_of[s] >= 0:
-                    count[class_of[s]] += 1
+            c = class_of[shingle[j]]
+            if fresh[j] and c >= 0:
+                count[c] += 1
         for i in range(held_of[prompt], held_of[prompt + 1]):
             skeleton = held[i]
-            got, whole = 0, 0
+            got = 0
             for j in range(of[skeleton], of[skeleton + 1]):
                 got += count[part[j]]
-                whole += size[part[j]]
-            if got >= accept * whole:
-                out_prompt[filled] = prompt
-                out_skeleton[filled] = skeleton
-                filled += 1
+            out_prompt[filled] = prompt
+            out_skeleton[filled] = skeleton
+            filled += got >= accept * whole[skeleton]
         for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
             c = class_of[shingle[j]]
             if c >= 0:
@@ -116,6 +111,7 @@ def _weights(  # type: ignore[no-untyped-def]
         prompt = example[i]
         if prompt < 0:
             continue
+        single = part[of[i]] if of[i + 1] == of[i] + 1 else np.int32(-2)
         for j in range(of[i], of[i + 1]):
             inside[part[j]] = i
         start = bounds[2 * prompt]
@@ -123,7 +119,9 @@ def _weights(  # type: ignore[no-untyped-def]
         fixed[:n] = 0
         for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
             s = shingle[j]
-            if class_of[s] >= 0 and inside[class_of[s]] == i and seen[s] != i:
+            c = class_of[s]
+            mine = c == single or (single < 0 <= c and inside[c] == i)
+            if mine and seen[s] != i:
                 seen[s] = i
                 width = width_of(kinds[s], k, anchored)
                 for t in range(place[j], place[j] + width):
@@ -215,9 +213,10 @@ def closures(
     order = np.lexsort((part, one))
     of = np.searchsorted(one[order], np.arange(len(classes) + 1))
     part = part[order].astype(np.int32)
+    shingles = np.add.reduceat(classes.size[part], of[:-1], dtype=np.int64) if len(part) else np.zeros(0, np.int64)
     prompt, skeleton = match(
-        repeats.shingle, repeats.of_prompt, classes.of_shingle, classes.held, classes.of_prompt, classes.size,
-        part, of, options.accept,
+        repeats.shingle, repeats.fresh, repeats.of_prompt, classes.of_shingle, classes.held, classes.of_prompt,
+        shingles, part, of, options.accept,
     )  # fmt: skip
     example = np.full(len(classes), -1, np.int64)
     example[skeleton[::-1]] = prompt[::-1]
@@ -225,7 +224,6 @@ def closures(
     prompts = np.bincount(skeleton, minlength=len(classes))
     length = (corpus.bounds[2::2] - corpus.bounds[:-1:2])[prompt]
     tokens = np.bincount(skeleton, weights=length, minlength=len(classes))
-    shingles = np.add.reduceat(classes.size[part], of[:-1]) if len(part) else np.zeros(0, np.int64)
     bulk = ((shingles + options.shingle - 1) * prompts / np.maximum(tokens, 1)).astype(np.float32)
     varied = (classes.distinct / np.maximum(classes.prompts(), 1)).astype(np.float32)
     names = np.bincount(

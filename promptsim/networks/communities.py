@@ -7,6 +7,7 @@ half. Communities that share most of their core are one.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -86,14 +87,18 @@ def _core(users: FamilyUsers, group: Sequence[int]) -> frozenset[int]:
 def _join_alike(parts: list[tuple[tuple[int, ...], frozenset[int]]]) -> list[tuple[int, ...]]:
     """Join groups while half of the smaller core lies in the larger: Leiden may split the families of one campaign."""
     parts = sorted(parts, key=lambda part: (-len(part[1]), part[0]))
-    joined: list[tuple[tuple[int, ...], frozenset[int]]] = []
+    joined: list[tuple[tuple[int, ...], set[int]]] = []
+    groups_of: dict[int, list[int]] = {}  # of each party: most groups have none in common
     for families, core in parts:
-        for at, (others, known) in enumerate(joined):
-            if 2 * len(core & known) >= min(len(core), len(known)) > 0:
-                joined[at] = (tuple(sorted(others + families)), known | core)
-                break
-        else:
-            joined.append((families, core))
+        shared = Counter(at for party in core for at in groups_of.get(party, ()))
+        alike = (at for at, count in shared.items() if 2 * count >= min(len(core), len(joined[at][1])))
+        at = min(alike, default=len(joined))
+        if at == len(joined):
+            joined.append(((), set()))
+        others, known = joined[at]
+        for party in core - known:
+            groups_of.setdefault(party, []).append(at)
+        joined[at] = (tuple(sorted(others + families)), known | core)
     return [families for families, _ in joined]
 
 

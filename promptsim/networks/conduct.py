@@ -113,7 +113,7 @@ class Judgement:
     wording: Habit
 
 
-def observe(usage: Usage, rows: Int64s, long_text: bool, with_wording: bool = False) -> Conduct:
+def observe(usage: Usage, rows: Int64s | slice, long_text: bool, with_wording: bool = False) -> Conduct:
     """Take all figures of these rows. Place and wording tell something of long texts only.
 
     `with_wording`: the rows are wordings of one family, and who mixes them tells something too.
@@ -134,7 +134,7 @@ def observe(usage: Usage, rows: Int64s, long_text: bool, with_wording: bool = Fa
     )
 
 
-def level_of(usage: Usage, rows: Int64s) -> float:
+def level_of(usage: Usage, rows: Int64s | slice) -> float:
     """`Conduct.level` of these rows by itself."""
     return _level(figures_of(usage, rows))[0]
 

@@ -15,7 +15,7 @@ from promptsim.networks.options import DAY, NetworkOptions
 from promptsim.networks.sharding import Sharding
 from promptsim.networks.usage import Usage
 from promptsim.order import firsts
-from promptsim.records import Evidence, Int64s
+from promptsim.records import Bools, Evidence, Int32s, Int64s
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,10 @@ class Explanations:
         """One line for each explanation asked, and one for the other users of the same texts."""
         rows = np.concatenate([np.arange(self.usage.starts[at], self.usage.starts[at + 1]) for at in group.families])
         parties = sorted(group.strength)
-        mine = rows[np.isin(self.usage.party[rows], parties)]
+        inside = np.zeros(self.usage.party_count, bool)
+        inside[parties] = True
+        users = _of(self.usage.party[rows], self.usage.party_count)
+        mine = rows[inside[self.usage.party[rows]]]
         lines = [
             _organisation(len(parties)),
             self._public(group),
@@ -38,7 +41,7 @@ class Explanations:
             _class(self.usage.time[mine], len(parties)),
             self._retries(mine),
             self._listed(),
-            _others(len(np.unique(self.usage.party[rows])) - len(np.unique(self.usage.party[mine])), group),
+            _others(int((users & ~inside).sum()), group),
         ]
         return tuple(line for line in lines if line is not None)
 
@@ -76,6 +79,13 @@ class Explanations:
         if not known:
             return None
         return Evidence("not_listed", known, f"Not among the {known:,} known public prompts of the operator's list.")
+
+
+def _of(party: Int32s, count: int) -> Bools:
+    """Of all parties, which are among these."""
+    there = np.zeros(count, bool)
+    there[party] = True
+    return there
 
 
 def _organisation(parties: int) -> Evidence:

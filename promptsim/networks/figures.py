@@ -35,7 +35,7 @@ class Figures:
         return Figures(*(getattr(self, field.name)[keep] for field in fields(Figures)))
 
 
-def figures_of(usage: Usage, rows: Int64s) -> Figures:
+def figures_of(usage: Usage, rows: Int64s | slice) -> Figures:
     """Of these rows, each once, in any order."""
     party, account, time = usage.party[rows], usage.account[rows], usage.time[rows]
     in_session, events = usage.in_session[rows], usage.account_events

@@ -55,9 +55,10 @@ def find_families(
     for claim in claims:
         family = int(units.family_of[claim.families[0]])
         tested[family] = min(claim.p_value, tested.get(family, 1.0))
-    shares = _shares_in(units, usage, flagged_parties)
+    shares = _shares_in(units, usage, flagged_parties).tolist()
     leading = _leading_texts(units, usage)
-    covered = (benign.excluded | benign.public) & ~benign.single_party
+    covered = ((benign.excluded | benign.public) & ~benign.single_party).tolist()
+    explanations = _explanations(benign)
     found = {}
     for at, record in enumerate(units.families):
         mine = held.get(at, [])
@@ -67,10 +68,15 @@ def find_families(
         found[record.family_id] = Finding(
             subject_id=record.family_id,
             flagged=bool(flags),
-            score=round(score or _unflagged_score(p_value, float(shares[at]), bool(covered[leading[at]])), 6),
+            score=round(score or _unflagged_score(p_value, shares[at], covered[leading[at]]), 6),
             p_value=p_value,
             evidence=_family_evidence(
-                leading[at], _users(units, usage, at) if flags else frozenset(), flagged_parties, usage, benign, flags
+                leading[at],
+                _users(units, usage, at) if flags else frozenset(),
+                flagged_parties,
+                usage,
+                explanations,
+                flags,
             ),
             network_ids=tuple(network.network_id for network in mine),
         )
@@ -103,7 +109,7 @@ def _family_evidence(
     users: frozenset[int],
     flagged_parties: frozenset[int],
     usage: Usage,
-    benign: Benign,
+    explanations: Sequence[tuple[Sequence[bool], Evidence]],
     flags: Sequence[Network],
 ) -> tuple[Evidence, ...]:
     lines: list[Evidence] = []
@@ -114,16 +120,21 @@ def _family_evidence(
         lines.append(Evidence("accounts_in_networks", inside, sentence))
     elif usage.family_parties[at] < 2:
         lines.append(Evidence("single_party", 1, "Used by one party only: an application or one organisation."))
-    for name, holds, sentence in (
-        ("question_set", benign.question_set, "A question set: most accounts send the same fillings."),
-        ("burst", benign.burst, "One burst of a few requests each, as of a class with one task."),
-        ("public", benign.public, "Fillings repeat between accounts as those of a public text do."),
-        ("commonplace", benign.commonplace, "Commonplace text: anyone writes it."),
-        ("listed", benign.listed, "On the operator's list of public templates."),
-    ):
-        if holds[at]:
-            lines.append(Evidence(name, True, sentence))
-    return tuple(lines)
+    return (*lines, *(line for holds, line in explanations if holds[at]))
+
+
+def _explanations(benign: Benign) -> list[tuple[list[bool], Evidence]]:
+    """Which families each benign explanation covers, and how that is told."""
+    return [
+        (holds.tolist(), Evidence(name, True, sentence))
+        for name, holds, sentence in (
+            ("question_set", benign.question_set, "A question set: most accounts send the same fillings."),
+            ("burst", benign.burst, "One burst of a few requests each, as of a class with one task."),
+            ("public", benign.public, "Fillings repeat between accounts as those of a public text do."),
+            ("commonplace", benign.commonplace, "Commonplace text: anyone writes it."),
+            ("listed", benign.listed, "On the operator's list of public templates."),
+        )
+    ]
 
 
 @dataclass(frozen=True, slots=True)

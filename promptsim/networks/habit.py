@@ -14,11 +14,12 @@ import numpy as np
 import numpy.typing as npt
 
 from promptsim.networks.reference import Prior
-from promptsim.records import Int32s
+from promptsim.records import Int32s, Int64s
 
 Doubles = npt.NDArray[np.float64]
 
 LEAST_VARIETY = 0.2  # chance that two sends differ in form; below, the figure says nothing
+MOST_FORMS = 64  # that are numbered as they are, with gaps
 HABIT_PRIOR = Prior(centre=0.7, spread=0.2)
 
 
@@ -38,10 +39,10 @@ class Habit:
 
 def measure_habit(party: Int32s, form: Int32s) -> Habit:
     """Weighted within-party agreement against agreement at large; the error is a jackknife over parties."""
-    _, at = np.unique(party, return_inverse=True)
-    _, kind = np.unique(form, return_inverse=True)
-    table = np.zeros((int(at.max()) + 1, int(kind.max()) + 1))
-    np.add.at(table, (at, kind), 1.0)
+    at, kind = _numbered(party), form - form.min()
+    kind = kind if kind.max() < MOST_FORMS else np.unique(kind, return_inverse=True)[1]
+    shape = int(at.max()) + 1, int(kind.max()) + 1
+    table = np.bincount(at * shape[1] + kind, minlength=shape[0] * shape[1]).reshape(shape).astype(np.float64)
     sends = table.sum(axis=1)
     table, sends = table[sends >= 2], sends[sends >= 2]
     if len(sends) < 4:
@@ -58,3 +59,11 @@ def measure_habit(party: Int32s, form: Int32s) -> Habit:
     parts = (within.sum() - within) / np.maximum(weight.sum() - weight, 1)
     error = float(np.sqrt((len(sends) - 1) / len(sends) * np.square(parts - parts.mean()).sum()) / variety)
     return Habit(variety, float((every - agree) / variety), error, len(sends))
+
+
+def _numbered(values: Int32s) -> Int64s:
+    """The values renumbered in their order, without gaps."""
+    fresh = values[1:] != values[:-1]
+    if (values[1:] < values[:-1]).any():
+        return np.unique(values, return_inverse=True)[1].astype(np.int64)
+    return np.concatenate([np.zeros(1, np.int64), np.cumsum(fresh)])

@@ -7,6 +7,7 @@ named after its accounts, so that the same traffic gives the same id.
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 
 from promptsim.records import Network
@@ -15,18 +16,22 @@ from promptsim.records import Network
 def name_networks(account_sets: Sequence[tuple[str, ...]], previous: Sequence[Network]) -> list[str]:
     """One id for each account set, in their order; the largest overlap takes an old id first."""
     old = {network.network_id: frozenset(network.account_ids) for network in previous}
+    ids_of: dict[str, list[str]] = {}  # of each account: most sets have none in common
+    for network_id, theirs in old.items():
+        for account in theirs:
+            ids_of.setdefault(account, []).append(network_id)
     pairs = []
     for at, accounts in enumerate(account_sets):
         mine = frozenset(accounts)
-        for network_id, theirs in sorted(old.items()):
-            shared = len(mine & theirs)
-            if shared and 2 * shared >= min(len(mine), len(theirs)):
+        for network_id, shared in Counter(name for account in mine for name in ids_of.get(account, ())).items():
+            if 2 * shared >= min(len(mine), len(old[network_id])):
                 pairs.append((-shared, network_id, at))
     ids: dict[int, str] = {}
+    taken: set[str] = set()
     for _, network_id, at in sorted(pairs):
-        if at not in ids and network_id not in ids.values():
+        if at not in ids and network_id not in taken:
             ids[at] = network_id
-    taken = set(ids.values())
+            taken.add(network_id)
     for at, accounts in enumerate(account_sets):
         if at not in ids:
             ids[at] = _fresh(accounts, taken)

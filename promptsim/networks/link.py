@@ -129,6 +129,13 @@ def _mark(count: int, communities: Sequence[Community]) -> Bools:
     return tied
 
 
+def _are(parties: Sequence[int], count: int) -> Bools:
+    """Of all parties, whether each is one of these."""
+    inside = np.zeros(count, bool)
+    inside[list(parties)] = True
+    return inside
+
+
 def _attachable(benign: Benign) -> Bools:
     """Families that may prove to be a network's own by their users, be the words plain or the fillings equal."""
     return np.asarray(~(benign.burst | benign.listed | benign.single_party))
@@ -138,8 +145,10 @@ def _with_metadata(claim: SoloClaim, usage: Usage, metadata: MetadataIndex, opti
     """Shared rare metadata may strengthen what conduct says already (Fisher's combination, doubled for the choice); it
     makes no claim by itself, and never weakens one.
     """
+    if not metadata.known:
+        return claim
     rows = np.concatenate([np.arange(usage.starts[at], usage.starts[at + 1]) for at in claim.families])
-    accounts = np.unique(usage.account[rows][np.isin(usage.party[rows], claim.parties)])
+    accounts = np.unique(usage.account[rows][_are(claim.parties, usage.party_count)[usage.party[rows]]])
     extra = combined(metadata.links(accounts.tolist()))
     if extra is None or max(extra, claim.p_value) > options.doubt_rate:
         return claim
@@ -177,9 +186,10 @@ def _accounts(case: _Case, group: Group) -> dict[str, Part]:
     usage, parties = case.usage, sorted(group.strength)
     uses: Counter[int] = Counter()
     texts: Counter[int] = Counter()
+    inside = _are(parties, usage.party_count)
     for family in group.families:
         rows = usage.rows(family)
-        mine = np.isin(usage.party[rows], parties)
+        mine = inside[usage.party[rows]]
         sent = Counter(usage.account[rows][mine].tolist())
         uses.update(sent)
         texts.update(sent.keys())

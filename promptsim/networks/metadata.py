@@ -46,6 +46,11 @@ class MetadataIndex:
             self._values[key] = values
             self._holders[key] = Counter(value for held in values.values() for value in set(held))
 
+    @property
+    def known(self) -> bool:
+        """Whether there is any."""
+        return bool(self._values)
+
     def links(self, accounts: Collection[int]) -> list[Link]:
         """One link for each key that is known of at least three of the accounts."""
         found = [self._link(key, accounts) for key in self._values]

@@ -63,10 +63,11 @@ class Observer:
         """Of one text, of all wordings of a family, or of a community as if it were one text (its wordings then say
         nothing, and its share of what the parties send is that of the largest).
         """
-        parts = [np.arange(self._usage.starts[at], self._usage.starts[at + 1]) for at in numbers]
+        parts = [self._usage.rows(at) for at in numbers]
         long_text = all(len(fixed_words(self._units.texts[at])) >= self._options.min_fixed_words for at in numbers)
         several = len(numbers) > 1
-        whole = observe(self._usage, np.concatenate(parts), long_text, with_wording=several and one_family)
+        rows = np.concatenate([np.arange(part.start, part.stop) for part in parts]) if several else parts[0]
+        whole = observe(self._usage, rows, long_text, with_wording=several and one_family)
         if one_family or not several:
             return whole
         return replace(whole, level=max(level_of(self._usage, part) for part in parts))

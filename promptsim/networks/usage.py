@@ -95,7 +95,7 @@ class Usage:
 
 def sendings_of(activity: Activity) -> Sendings:
     """All events by account, then time, without retries."""
-    order = order_by(activity.account_no, activity.time, activity.prompt_no)
+    order = _by_account(activity)
     account, prompt, time = activity.account_no[order], activity.prompt_no[order], activity.time[order]
     again = np.zeros(len(account), bool)
     again[1:] = (account[1:] == account[:-1]) & (prompt[1:] == prompt[:-1]) & (time[1:] - time[:-1] <= RETRY_WITHIN)
@@ -107,6 +107,20 @@ def sendings_of(activity: Activity) -> Sendings:
     seen = events > 0
     first[seen], last[seen] = time[(ends - events)[seen]], time[ends[seen] - 1]
     return Sendings(account, prompt, time, _in_session(account, time), events, first, last, int(again.sum()))
+
+
+def _by_account(activity: Activity) -> Int64s:
+    """The order by account, time and prompt. Events come by time, so that only prompts of one moment are sorted."""
+    account, time, prompt = activity.account_no, activity.time, activity.prompt_no
+    if (time[1:] < time[:-1]).any():
+        return order_by(account, time, prompt)
+    order = order_of(account)
+    again = ~firsts(account[order], time[order])
+    again[:-1] |= again[1:]
+    rows = np.flatnonzero(again)
+    some = order[rows]
+    order[rows] = some[order_by(account[some], time[some], prompt[some])]
+    return order
 
 
 def measure_usage(families: Sequence[Family], members: Members, sendings: Sendings, parties: Parties) -> Usage:

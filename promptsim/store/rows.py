@@ -47,7 +47,7 @@ def to_json(value: object) -> str:
 
 def _without_figures(value: object) -> str:
     """The same, faster: an infinite figure would be lost."""
-    return _encoder.encode(value).decode()
+    return _encoder.encode(value).decode() if value != () else "[]"  # of most families, in several columns
 
 
 def _loaded(text: str, decoder: msgspec.json.Decoder[Any] = _anything) -> Any:
@@ -75,7 +75,7 @@ def family_to_row(family: Family, finding: Finding | None = None) -> Row:
     counts = (family.event_count, family.prompt_count, family.account_count, family.first_seen, family.last_seen)
     claim: Family | Finding = finding or family
     evidence, network_ids = family.evidence, claim.network_ids or family.network_ids
-    if finding is not None:
+    if finding is not None and finding.evidence:
         evidence += tuple(item for item in finding.evidence if item not in family.evidence)
     return (
         family.family_id,
