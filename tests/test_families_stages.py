@@ -13,11 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from promptsim.families.atoms import Classes, classes, largest, only
+from promptsim.families.chance import least_weight
 from promptsim.families.commonplace import commonplace
 from promptsim.families.consensus import cores
 from promptsim.families.corpus import Corpus, read
 from promptsim.families.everyone import below, sample_share
-from promptsim.families.hierarchy import least_weight, parents, standing
+from promptsim.families.hierarchy import parents, standing
 from promptsim.families.neighbours import in_order, near_duplicates, room_for
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import affordable, pairs

@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from promptsim.families.atoms import Classes, classes, largest, only
+from promptsim.families.chance import least_weight
 from promptsim.families.consensus import Cores, cores
 from promptsim.families.corpus import Corpus, rows_of
 from promptsim.families.edges import class_edges, count_of
 from promptsim.families.forms import in_forms
-from promptsim.families.hierarchy import least_weight, standing, upheld
+from promptsim.families.hierarchy import standing, upheld
 from promptsim.families.options import MineOptions
 from promptsim.families.payload import is_payload
 from promptsim.families.postings import Assigned, Postings, assign, assign_known, build

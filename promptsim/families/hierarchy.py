@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from promptsim.families.chance import chance_scale, least_weight
 from promptsim.families.options import MineOptions
 from promptsim.families.skeletons import Closures
 from promptsim.records import Bools, Floats, Int32s, Int64s
@@ -43,25 +44,6 @@ def parents(found: Closures, stands: Bools, options: MineOptions) -> Int32s:
     out = np.full(len(found), -1, np.int32)
     out[child[order]] = inner[order]  # the last one written is the heaviest
     return out
-
-
-def chance_scale(among: int, options: MineOptions) -> float:
-    """What recurs by chance is the longer the more prompts there are, as the logarithm of their number."""
-    return float(min(np.log(max(among, 2)) / np.log(options.reference), 1.0))
-
-
-def least_weight(prompts: Int64s, anchored: Bools, among: int, options: MineOptions) -> Floats:
-    """Fixed tokens that a skeleton of so many prompts needs to stand: a short one must recur often.
-
-    One that is not `anchored` at a line's start or end stands within lines, in different texts: so do quotations and
-    what everybody says. There are tens of thousands of those in much traffic, nearly all of them rare.
-    """
-    scale = chance_scale(among, options)
-    least = scale * (options.chance + options.evidence / np.maximum(prompts, 1))
-    often = prompts >= np.maximum(options.often_least, options.often * among)
-    lightest = np.where(anchored | often, options.lightest, options.phrase)
-    result: Floats = np.maximum(lightest, least).astype(np.float32)
-    return result
 
 
 def _enough(found: Closures, prompts: Int64s, among: int, options: MineOptions) -> Bools:

@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.atoms import Classes
+from promptsim.families.chance import least_weight
 from promptsim.families.consensus import Cores, cores_of
 from promptsim.families.corpus import Corpus
 from promptsim.families.edges import class_edges, continued, count_of
@@ -82,6 +83,23 @@ def match(shingle, fresh, of_prompt, class_of, held, held_of, whole, part, of, a
 
 
 @njit(cache=True, nogil=True)
+def _grow(shingle, place, class_of, kinds, df, need, k, anchored, wide):  # type: ignore[no-untyped-def]
+    """Mark what of one prompt goes on from its marked tokens: sound shingles over them that so many prompts have."""
+    for step in (1, -1):
+        for at in range(len(shingle)):
+            j = at if step > 0 else len(shingle) - 1 - at
+            s = shingle[j]
+            if class_of[s] < 0:
+                continue
+            first, last = place[j], place[j] + width_of(kinds[s], k, anchored)
+            marked = 0
+            for t in range(first, last):
+                marked += wide[t]
+            if 0 < marked < last - first and df[s] >= need:
+                wide[first:last] = 1
+
+
+@njit(cache=True, nogil=True)
 def _weights(  # type: ignore[no-untyped-def]
     tokens,
     flags,
@@ -98,10 +116,15 @@ def _weights(  # type: ignore[no-untyped-def]
     anchored,
     n_classes,
     longest,
-    worded,
+    df,
+    need,
 ):
-    """Fixed tokens of each skeleton in its example prompt: each once, punctuation half; `worded`: their key too."""
+    """Fixed tokens of each skeleton in its example prompt: each once, punctuation half.
+
+    If a `need` is given, also the key of their words, and what the text is that goes on from them: see `weights`.
+    """
     out = np.zeros(len(example), np.float32)
+    whole = np.zeros((len(example), 3), np.float32)
     edges = np.zeros(len(example), np.int64)
     words = np.zeros(len(example), np.uint64)
     inside = np.full(n_classes, -1, np.int64)
@@ -128,9 +151,17 @@ def _weights(  # type: ignore[no-untyped-def]
                     fixed[t] = 1
         out[i] = distinct_weight(tokens[start : start + n], flags[start : start + n], fixed)
         edges[i] = closed_edges(flags[start : start + n], bounds[2 * prompt + 1] - start, fixed)
-        if worded:
+        if len(need):
             words[i] = words_key(tokens[start : start + n], flags[start : start + n], fixed)
-    return out, edges, words
+            some = slice(of_prompt[prompt], of_prompt[prompt + 1])
+            _grow(shingle[some], place[some], class_of, kinds, df, need[i], k, anchored, fixed[:n])
+            whole[i, 0] = distinct_weight(tokens[start : start + n], flags[start : start + n], fixed)
+            closed = closed_edges(flags[start : start + n], bounds[2 * prompt + 1] - start, fixed)
+            whole[i, 1] = (closed & 1) + (closed >> 1)
+            for t in range(n):
+                if fixed[t] and flags[start + t] & 3:
+                    whole[i, 2] = 1
+    return out, edges, words, whole
 
 
 def weights(
@@ -141,18 +172,20 @@ def weights(
     part: Int32s,
     of: Int64s,
     options: MineOptions,
-    *,
-    worded: bool,
-) -> tuple[Floats, Int64s, UInt64s]:
+    need: Floats | None = None,
+) -> tuple[Floats, Int64s, UInt64s, Floats]:
     """Fixed tokens of sets of classes, `part[of[i]:of[i+1]]`, as they stand in prompt `example[i]` (-1: nowhere).
 
-    And at which edges what is fixed there is closed: the sum of 1 (the beginning) and 2 (the end). And, if
-    `worded`, a number that sets of the same words share.
+    And at which edges what is fixed there is closed: the sum of 1 (the beginning) and 2 (the end). And, if a `need` is
+    given, a number that sets of the same words share, and of the text that goes on there with what `need[i]` prompts
+    have: its fixed tokens, at how many edges it is closed, and whether it stands at a line's start or end.
     """
     longest = int((corpus.bounds[2::2] - corpus.bounds[:-1:2]).max(initial=0))
-    found: tuple[Floats, Int64s, UInt64s] = _weights(
+    need = np.empty(0, np.float32) if need is None else need
+    found: tuple[Floats, Int64s, UInt64s, Floats] = _weights(
         corpus.tokens, corpus.flags, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds,
-        classes.of_shingle, example, part, of, options.shingle, options.anchored, len(classes), longest, worded,
+        classes.of_shingle, example, part, of, options.shingle, options.anchored, len(classes), longest, repeats.df(),
+        need,
     )  # fmt: skip
     return found
 
@@ -163,7 +196,7 @@ def class_weights(corpus: Corpus, repeats: Repeats, classes: Classes, options: M
     example = np.full(len(classes), -1, np.int64)
     prompt = np.repeat(np.arange(len(corpus)), np.diff(classes.of_prompt))
     example[classes.held[::-1]] = prompt[::-1]
-    return weights(corpus, repeats, classes, example, own, np.arange(len(classes) + 1), options, worded=False)[:2]
+    return weights(corpus, repeats, classes, example, own, np.arange(len(classes) + 1), options)[:2]
 
 
 def marked(repeats: Repeats, classes: Classes, kind: int) -> Bools:
@@ -185,20 +218,27 @@ def _any_part(of_class: Bools, part: Int32s, of: Int64s) -> Bools:
 
 
 def _consensus(
-    corpus: Corpus, repeats: Repeats, classes: Classes, prompt: Int32s, skeleton: Int32s, options: MineOptions
+    corpus: Corpus,
+    repeats: Repeats,
+    classes: Classes,
+    some: Bools,
+    prompt: Int32s,
+    skeleton: Int32s,
+    options: MineOptions,
 ) -> Cores:
-    """What the prompts that match each closure share, whatever class it is of; of at most `inspected` prompts.
+    """What the prompts that match each of `some` closures share, whatever class it is of; of `inspected` at most.
 
     What a text has in common with a sibling of many more prompts is in the sibling's class, which its own prompts do
     not hold: the text is more than its closure, and may stand at a line's start where the closure does not.
     """
-    order = order_of(skeleton)
-    member, own = prompt[order].astype(np.int64), skeleton[order]
+    mine = some[skeleton]
+    order = order_of(skeleton[mine])
+    member, own = prompt[mine][order].astype(np.int64), skeleton[mine][order]
     first = np.searchsorted(own, np.arange(len(classes)))
-    some = np.arange(len(own)) - first[own] < options.inspected
-    of = np.searchsorted(own[some], np.arange(len(classes) + 1))
+    kept = np.arange(len(own)) - first[own] < options.inspected
+    of = np.searchsorted(own[kept], np.arange(len(classes) + 1))
     sound = classes.of_shingle >= 0
-    return cores_of(corpus, repeats, sound, member[some], of, options.consensus, options.shingle, options.anchored)
+    return cores_of(corpus, repeats, sound, member[kept], of, options.consensus, options.shingle, options.anchored)
 
 
 def closures(
@@ -220,8 +260,9 @@ def closures(
     )  # fmt: skip
     example = np.full(len(classes), -1, np.int64)
     example[skeleton[::-1]] = prompt[::-1]
-    weight, closed, words = weights(corpus, repeats, classes, example, part, of, options, worded=True)
     prompts = np.bincount(skeleton, minlength=len(classes))
+    need = (prompts / options.closure).astype(np.float32)
+    weight, closed, words, reach = weights(corpus, repeats, classes, example, part, of, options, need)
     length = (corpus.bounds[2::2] - corpus.bounds[:-1:2])[prompt]
     tokens = np.bincount(skeleton, weights=length, minlength=len(classes))
     bulk = ((shingles + options.shingle - 1) * prompts / np.maximum(tokens, 1)).astype(np.float32)
@@ -236,8 +277,11 @@ def closures(
     longer = _any_part(_with(classes, continued(corpus, repeats, options.anchored)), part, of)
     to_line_end = _any_part(marked(repeats, classes, STOPS), part, of)
     breaks_off = (edges & closed == 0) & ~longer & ((edges > 0) | ~to_line_end)
-    whole = _consensus(corpus, repeats, classes, prompt, skeleton, options)
     ends = count_of(edges & closed)
+    # what goes on from most is not enough either: the consensus of their prompts need not be asked
+    least = least_weight(prompts, anchored | (reach[:, 2] > 0), len(corpus), options)
+    may = (prompts >= options.support) & (reach[:, 0] + options.edge * reach[:, 1] >= least)
+    whole = _consensus(corpus, repeats, classes, may, prompt, skeleton, options)
     evidence = np.maximum(weight, whole.tokens) + np.float32(options.edge) * np.maximum(ends, whole.edges)
     anchored |= whole.lined
     found = Closures(
