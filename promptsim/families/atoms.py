@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.minhash import EMPTY, STEP, coefficients, lower
-from promptsim.families.shingles import Repeats, mixed, put_in_order
+from promptsim.families.shingles import Repeats, mixed, put_in_order, slots_for
 from promptsim.records import Bools, Int32s, Int64s, UInt64s
 
 BANDS, ROWS = (
@@ -55,9 +55,7 @@ def posting_keys(of_shingle, posting, digest):  # type: ignore[no-untyped-def]
 @njit(cache=True, nogil=True)
 def _atoms(keys):  # type: ignore[no-untyped-def]
     """The number of each key, by first appearance, and where each appears first."""
-    slots = 16
-    while slots < 2 * len(keys):
-        slots *= 2
+    slots = slots_for(len(keys))
     mask = np.uint64(slots - 1)
     table = np.full(slots, -1, np.int32)
     atom, first = np.empty(len(keys), np.int32), np.empty(len(keys), np.int32)

@@ -14,7 +14,7 @@ from promptsim.families.atoms import find_root
 from promptsim.families.corpus import Corpus
 from promptsim.families.minhash import EMPTY, coefficients, lower
 from promptsim.families.options import MineOptions
-from promptsim.families.shingles import mixed
+from promptsim.families.shingles import mixed, slots_for
 from promptsim.order import firsts
 from promptsim.records import Int32s, Int64s, UInt64s
 
@@ -41,9 +41,7 @@ def _signatures(tokens, bounds, chosen, factors, summands):  # type: ignore[no-u
 def _candidates(signature, bands, rows):  # type: ignore[no-untyped-def]
     """Pairs that share a band, as first · n + second: each of a bucket with its first and with the one before it."""
     n = len(signature)
-    slots = 16
-    while slots < 2 * n:
-        slots *= 2
+    slots = slots_for(n)
     mask = np.uint64(slots - 1)
     first = np.empty(slots, np.int32)
     last = np.empty(slots, np.int32)
@@ -121,9 +119,7 @@ def _joined(tokens, bounds, chosen, pairs, near, longest):  # type: ignore[no-un
 @njit(cache=True, nogil=True)
 def room_for(longest):  # type: ignore[no-untyped-def]
     """What `in_order` writes to when it compares prompts of at most so many tokens."""
-    slots = 16
-    while slots < 2 * longest:
-        slots *= 2
+    slots = slots_for(longest)
     words = longest // WORD + 1
     key, turn, row = np.empty(slots, np.uint64), np.full(slots, -1, np.int64), np.empty(slots, np.int32)
     return key, turn, row, np.empty(longest * words, np.uint64), np.empty(words, np.uint64)

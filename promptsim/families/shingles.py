@@ -53,6 +53,15 @@ def mixed(x):  # type: ignore[no-untyped-def]
     return x ^ (x >> np.uint64(31))
 
 
+@njit(cache=True, nogil=True)
+def slots_for(keys):  # type: ignore[no-untyped-def]
+    """Places of a hash table for so many keys: a power of two, at least half of them free."""
+    slots = 16
+    while slots < 2 * keys:
+        slots *= 2
+    return slots
+
+
 @njit(cache=True, nogil=True, inline="always")
 def shingle_at(tokens, i, k, kind):  # type: ignore[no-untyped-def]
     """Hash of the k tokens from i, other for each kind."""

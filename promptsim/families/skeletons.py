@@ -15,7 +15,7 @@ from promptsim.families.atoms import Classes
 from promptsim.families.chance import least_weight
 from promptsim.families.consensus import Cores, cores_of
 from promptsim.families.corpus import Corpus
-from promptsim.families.edges import class_edges, continued, count_of
+from promptsim.families.edges import LINE, class_edges, continued, count_of
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import pairs
 from promptsim.families.shingles import (
@@ -124,7 +124,8 @@ def _weights(  # type: ignore[no-untyped-def]
     If a `need` is given, also the key of their words, and what the text is that goes on from them: see `weights`.
     """
     out = np.zeros(len(example), np.float32)
-    whole = np.zeros((len(example), 3), np.float32)
+    whole = np.zeros(len(example), np.float32)
+    reach = np.zeros(len(example), np.int64)
     edges = np.zeros(len(example), np.int64)
     words = np.zeros(len(example), np.uint64)
     inside = np.full(n_classes, -1, np.int64)
@@ -155,13 +156,12 @@ def _weights(  # type: ignore[no-untyped-def]
             words[i] = words_key(tokens[start : start + n], flags[start : start + n], fixed)
             some = slice(of_prompt[prompt], of_prompt[prompt + 1])
             _grow(shingle[some], place[some], class_of, kinds, df, need[i], k, anchored, fixed[:n])
-            whole[i, 0] = distinct_weight(tokens[start : start + n], flags[start : start + n], fixed)
-            closed = closed_edges(flags[start : start + n], bounds[2 * prompt + 1] - start, fixed)
-            whole[i, 1] = (closed & 1) + (closed >> 1)
+            whole[i] = distinct_weight(tokens[start : start + n], flags[start : start + n], fixed)
+            reach[i] = closed_edges(flags[start : start + n], bounds[2 * prompt + 1] - start, fixed)
             for t in range(n):
                 if fixed[t] and flags[start + t] & 3:
-                    whole[i, 2] = 1
-    return out, edges, words, whole
+                    reach[i] |= LINE
+    return out, edges, words, whole, reach
 
 
 def weights(
@@ -173,16 +173,16 @@ def weights(
     of: Int64s,
     options: MineOptions,
     need: Floats | None = None,
-) -> tuple[Floats, Int64s, UInt64s, Floats]:
+) -> tuple[Floats, Int64s, UInt64s, Floats, Int64s]:
     """Fixed tokens of sets of classes, `part[of[i]:of[i+1]]`, as they stand in prompt `example[i]` (-1: nowhere).
 
     And at which edges what is fixed there is closed: the sum of 1 (the beginning) and 2 (the end). And, if a `need` is
     given, a number that sets of the same words share, and of the text that goes on there with what `need[i]` prompts
-    have: its fixed tokens, at how many edges it is closed, and whether it stands at a line's start or end.
+    have: its fixed tokens, and at which edges it is closed, with LINE where it stands at a line's start or end.
     """
     longest = int((corpus.bounds[2::2] - corpus.bounds[:-1:2]).max(initial=0))
     need = np.empty(0, np.float32) if need is None else need
-    found: tuple[Floats, Int64s, UInt64s, Floats] = _weights(
+    found: tuple[Floats, Int64s, UInt64s, Floats, Int64s] = _weights(
         corpus.tokens, corpus.flags, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds,
         classes.of_shingle, example, part, of, options.shingle, options.anchored, len(classes), longest, repeats.df(),
         need,
@@ -262,7 +262,7 @@ def closures(
     example[skeleton[::-1]] = prompt[::-1]
     prompts = np.bincount(skeleton, minlength=len(classes))
     need = (prompts / options.closure).astype(np.float32)
-    weight, closed, words, reach = weights(corpus, repeats, classes, example, part, of, options, need)
+    weight, closed, words, whole, reach = weights(corpus, repeats, classes, example, part, of, options, need)
     length = (corpus.bounds[2::2] - corpus.bounds[:-1:2])[prompt]
     tokens = np.bincount(skeleton, weights=length, minlength=len(classes))
     bulk = ((shingles + options.shingle - 1) * prompts / np.maximum(tokens, 1)).astype(np.float32)
@@ -279,11 +279,11 @@ def closures(
     breaks_off = (edges & closed == 0) & ~longer & ((edges > 0) | ~to_line_end)
     ends = count_of(edges & closed)
     # what goes on from most is not enough either: the consensus of their prompts need not be asked
-    least = least_weight(prompts, anchored | (reach[:, 2] > 0), len(corpus), options)
-    may = (prompts >= options.support) & (reach[:, 0] + options.edge * reach[:, 1] >= least)
-    whole = _consensus(corpus, repeats, classes, may, prompt, skeleton, options)
-    evidence = np.maximum(weight, whole.tokens) + np.float32(options.edge) * np.maximum(ends, whole.edges)
-    anchored |= whole.lined
+    least = least_weight(prompts, anchored | (reach & LINE > 0), len(corpus), options)
+    may = (prompts >= options.support) & (whole + options.edge * count_of(reach) >= least)
+    shared = _consensus(corpus, repeats, classes, may, prompt, skeleton, options)
+    evidence = np.maximum(weight, shared.tokens) + np.float32(options.edge) * np.maximum(ends, shared.edges)
+    anchored |= shared.lined
     found = Closures(
         part, of, weight, evidence, prompts, varied, bulk, anchored, ends, breaks_off, names, words, met.cut
     )

@@ -13,9 +13,9 @@ import numpy as np
 from promptsim.networks.groups import Group
 from promptsim.networks.options import DAY, NetworkOptions
 from promptsim.networks.sharding import Sharding
-from promptsim.networks.usage import Usage
+from promptsim.networks.usage import Usage, among
 from promptsim.order import firsts
-from promptsim.records import Bools, Evidence, Int32s, Int64s
+from promptsim.records import Evidence, Int64s
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +30,8 @@ class Explanations:
         """One line for each explanation asked, and one for the other users of the same texts."""
         rows = np.concatenate([np.arange(self.usage.starts[at], self.usage.starts[at + 1]) for at in group.families])
         parties = sorted(group.strength)
-        inside = np.zeros(self.usage.party_count, bool)
-        inside[parties] = True
-        users = _of(self.usage.party[rows], self.usage.party_count)
+        inside = among(parties, self.usage.party_count)
+        users = among(self.usage.party[rows], self.usage.party_count)
         mine = rows[inside[self.usage.party[rows]]]
         lines = [
             _organisation(len(parties)),
@@ -79,13 +78,6 @@ class Explanations:
         if not known:
             return None
         return Evidence("not_listed", known, f"Not among the {known:,} known public prompts of the operator's list.")
-
-
-def _of(party: Int32s, count: int) -> Bools:
-    """Of all parties, which are among these."""
-    there = np.zeros(count, bool)
-    there[party] = True
-    return there
 
 
 def _organisation(parties: int) -> Evidence:

@@ -34,7 +34,7 @@ from promptsim.networks.sharding import Sharding, measure_sharding
 from promptsim.networks.solo import Observer, SoloClaim
 from promptsim.networks.succession import find_succession
 from promptsim.networks.units import Units, split_wordings
-from promptsim.networks.usage import Sendings, Usage, measure_usage, sendings_of
+from promptsim.networks.usage import Sendings, Usage, among, measure_usage, sendings_of
 from promptsim.records import Activity, Bools, Evidence, Family, Int64s, Members, Network, NetworkSet
 
 
@@ -86,8 +86,7 @@ def link(
     overlaps = [overlap_of(one, ties, usage, units.family_of) for one in communities]
     told = list(zip(communities, overlaps, strict=True))
     odd = [one for one, overlap in told if not looks_public(one, overlap, sharding, benign.rate, options)]
-    acting = np.zeros(parties.count, bool)
-    acting[[party for one in odd for party in sorted(one.parties)]] = True
+    acting = among({party for one in odd for party in one.parties}, parties.count)
     background = observer.background(_mark(len(units.texts), odd), acting)
     asked = [
         corroborate(one, overlap, sharding, benign.rate, observer, background, parties, usage, seed, options)
@@ -123,17 +122,7 @@ def link(
 
 def _mark(count: int, communities: Sequence[Community]) -> Bools:
     """The families that these communities tie."""
-    tied = np.zeros(count, bool)
-    for community in communities:
-        tied[list(community.families)] = True
-    return tied
-
-
-def _are(parties: Sequence[int], count: int) -> Bools:
-    """Of all parties, whether each is one of these."""
-    inside = np.zeros(count, bool)
-    inside[list(parties)] = True
-    return inside
+    return among([text for community in communities for text in community.families], count)
 
 
 def _attachable(benign: Benign) -> Bools:
@@ -148,7 +137,7 @@ def _with_metadata(claim: SoloClaim, usage: Usage, metadata: MetadataIndex, opti
     if not metadata.known:
         return claim
     rows = np.concatenate([np.arange(usage.starts[at], usage.starts[at + 1]) for at in claim.families])
-    accounts = np.unique(usage.account[rows][_are(claim.parties, usage.party_count)[usage.party[rows]]])
+    accounts = np.unique(usage.account[rows][among(claim.parties, usage.party_count)[usage.party[rows]]])
     extra = combined(metadata.links(accounts.tolist()))
     if extra is None or max(extra, claim.p_value) > options.doubt_rate:
         return claim
@@ -186,7 +175,7 @@ def _accounts(case: _Case, group: Group) -> dict[str, Part]:
     usage, parties = case.usage, sorted(group.strength)
     uses: Counter[int] = Counter()
     texts: Counter[int] = Counter()
-    inside = _are(parties, usage.party_count)
+    inside = among(parties, usage.party_count)
     for family in group.families:
         rows = usage.rows(family)
         mine = inside[usage.party[rows]]

@@ -9,7 +9,7 @@ retry (the same account sends the same prompt again within ten minutes) is one u
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,6 +91,13 @@ class Usage:
 
     def rows(self, family: int) -> slice:
         return slice(int(self.starts[family]), int(self.starts[family + 1]))
+
+
+def among(numbers: Collection[int] | Int32s, count: int) -> Bools:
+    """Of so many parties, or texts, whether each is one of these."""
+    found = np.zeros(count, bool)
+    found[numbers if isinstance(numbers, np.ndarray) else list(numbers)] = True
+    return found
 
 
 def sendings_of(activity: Activity) -> Sendings:
