@@ -6,9 +6,11 @@ import threading
 import time
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
 
-from promptsim.families.lookahead import allowed_threads, mapped
+from promptsim.families import lookahead
+from promptsim.families.lookahead import allowed_threads, in_spans, mapped
 
 
 def test_results_come_in_the_order_of_the_items_whatever_takes_longest() -> None:
@@ -45,3 +47,17 @@ def test_threads_are_those_that_numeric_libraries_may_use(monkeypatch: pytest.Mo
     assert allowed_threads() == 1
     monkeypatch.setenv("OMP_NUM_THREADS", "64")
     assert allowed_threads() == 4
+
+
+def test_spans_follow_each_other_and_share_the_work_not_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookahead, "LEAST", 10)
+    of = np.cumsum([5, 60, 1, 1, 1, 1, 1, 30, 1])  # the first row has 60 pieces of work
+
+    assert in_spans(lambda first, last: (first, last), of, threads=2) == [(0, 1), (1, 8)]
+    assert in_spans(lambda first, last: (first, last), of, threads=1) == [(0, 8)]
+    assert in_spans(lambda first, last: (first, last), of[1:8], threads=4) == [(0, 6), (6, 6), (6, 6)]
+
+
+@pytest.mark.parametrize("of", [[0], [0, 0, 0], [7, 7 + lookahead.LEAST]])
+def test_little_work_is_one_span(of: list[int]) -> None:
+    assert in_spans(lambda first, last: (first, last), np.array(of), threads=4) == [(0, len(of) - 1)]

@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from promptsim.families import lookahead
 from promptsim.families.assignment import SkeletonIndex
 from promptsim.families.mine import mine
 from promptsim.families.options import MineOptions
@@ -130,6 +131,24 @@ def test_shuffled_input_gives_the_same_families() -> None:
     for one, two in zip(plain.skeletons, shuffled.skeletons, strict=True):
         assert one.text == two.text
         assert np.array_equal(one.shingles, two.shingles)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+def test_families_are_the_same_however_many_threads_look_for_them(
+    monkeypatch: pytest.MonkeyPatch, threads: int
+) -> None:
+    frames = [SUMMARY, REVIEW, OTHER, *(frame.replace("{}", "{{}}", 1).format("x").format("{}") for frame in ASKING)]
+    prompts = [p for seed, frame in enumerate(frames) for p in filled(frame, 9 + 3 * seed, seed)] + strangers(40, 3)
+    senders = [[i % 11, 20 + i % 3] for i in range(len(prompts))]
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    alone = mined(prompts, senders)
+    monkeypatch.setenv("OMP_NUM_THREADS", str(threads))
+    monkeypatch.setattr(lookahead, "LEAST", 1)
+    found = mined(prompts, senders)
+    assert len(alone.families) >= 6
+    assert found.families == alone.families
+    assert groups(found, len(prompts)) == groups(alone, len(prompts))
+    assert np.array_equal(found.members.filling, alone.members.filling)
 
 
 def test_an_instruction_is_one_family_as_system_and_as_user_text() -> None:

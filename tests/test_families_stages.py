@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from promptsim.families import lookahead
 from promptsim.families.atoms import Classes, classes, largest, only
 from promptsim.families.chance import least_weight
 from promptsim.families.commonplace import commonplace
@@ -21,7 +22,7 @@ from promptsim.families.everyone import below, sample_share
 from promptsim.families.hierarchy import parents, standing
 from promptsim.families.neighbours import in_order, near_duplicates, room_for
 from promptsim.families.options import MineOptions
-from promptsim.families.pairs import affordable, pairs
+from promptsim.families.pairs import Pairs, affordable, meetings, pairs
 from promptsim.families.postings import assign, assign_known, build
 from promptsim.families.repair import repair
 from promptsim.families.shingles import COLON, Repeats, distinct_weight, drop, repeats
@@ -178,6 +179,10 @@ def test_of_too_many_classes_the_first_of_each_prompt_stay_and_the_others_are_co
     assert largest(grouped, 2) == (grouped, 0)
 
 
+def counted(met: Pairs) -> dict[tuple[int, int], int]:
+    return dict(zip(zip(met.one.tolist(), met.other.tolist(), strict=True), met.count.tolist(), strict=True))
+
+
 @given(st.lists(st.lists(st.integers(0, 8), unique=True, max_size=6), min_size=1, max_size=30))
 @settings(max_examples=60, deadline=None)
 def test_pairs_count_the_prompts_in_which_two_classes_meet(rows: list[list[int]]) -> None:
@@ -186,19 +191,23 @@ def test_pairs_count_the_prompts_in_which_two_classes_meet(rows: list[list[int]]
         for a, b in combinations(row, 2):
             wanted[a, b] += 1
             wanted[b, a] += 1
-    met = pairs(held_by(rows, 9), 10**6)
-    got = dict(zip(zip(met.one.tolist(), met.other.tolist(), strict=True), met.count.tolist(), strict=True))
-    assert got == wanted
-    assert met.one.tolist() == sorted(met.one.tolist())
-    assert met.cut == 0
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lookahead, "LEAST", 5)  # pieces of work that a thread is worth: several come into play
+        both, low = pairs(held_by(rows, 9), 10**6), meetings(held_by(rows, 9), 10**6)
+    assert counted(both) == wanted
+    assert counted(low) == {(a, b): n for (a, b), n in wanted.items() if a < b}
+    for met in (both, low):
+        keys = list(zip(met.one.tolist(), met.other.tolist(), strict=True))
+        assert keys == sorted(keys)
+        assert met.cut == 0
 
 
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=40), st.integers(1, 2000))
 @settings(max_examples=60, deadline=None)
 def test_the_cap_on_classes_keeps_meetings_within_the_budget(held: list[int], most: int) -> None:
     cap = affordable(np.array(held, np.int64), most)
-    meetings = sum(min(h, cap) * (min(h, cap) - 1) // 2 for h in held)
-    assert meetings <= most or cap == 2
+    met = sum(min(h, cap) * (min(h, cap) - 1) // 2 for h in held)
+    assert met <= most or cap == 2
     higher = sum(min(h, cap + 1) * min(h, cap) // 2 for h in held)
     assert higher > most or cap >= max(held)
 

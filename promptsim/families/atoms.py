@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numba import njit
 
+from promptsim.families.lookahead import in_spans
 from promptsim.families.minhash import EMPTY, STEP, coefficients, lower
 from promptsim.families.shingles import Repeats, mixed, put_in_order, slots_for
 from promptsim.records import Bools, Int32s, Int64s, UInt64s
@@ -72,14 +73,14 @@ def _atoms(keys):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _bands(first, of_shingle, posting, digest, factors, summands, bits):  # type: ignore[no-untyped-def]
+def _bands(first, of_shingle, posting, digest, factors, summands, bits, lo, hi, out):  # type: ignore[no-untyped-def]
     """A number for each atom in each band, equal for those that meet there but for its lowest bits: band and atom.
 
-    From the MinHash of the atom's posting. What is sorted as one number is sorted faster, and read in order.
+    From the MinHash of the atom's posting. What is sorted as one number is sorted faster, and read in order. Of the
+    atoms from `lo` to before `hi`; writes into `out`.
     """
-    out = np.empty(BANDS * len(first), np.int64)
     row = np.empty(len(factors), np.uint64)
-    for atom in range(len(first)):
+    for atom in range(lo, hi):
         row[:] = EMPTY
         for j in range(of_shingle[first[atom]], of_shingle[first[atom] + 1]):
             lower(row, digest[posting[j]], factors, summands)
@@ -88,7 +89,6 @@ def _bands(first, of_shingle, posting, digest, factors, summands, bits):  # type
             key = pair * np.uint64(2 * band + 1) + np.uint64(band)
             place = band * len(first) + atom
             out[place] = np.int64(key >> np.uint64(1 + bits)) << np.int64(bits) | np.int64(place)
-    return out
 
 
 @njit(cache=True, nogil=True)
@@ -150,13 +150,13 @@ def _link(keys, bits, n_atoms, first, of_shingle, posting, link):  # type: ignor
 
 @njit(cache=True, nogil=True)
 def _holders(shingle, fresh, of_prompt, class_of, size, present):  # type: ignore[no-untyped-def]
-    """Classes of which each prompt holds the share `present`, largest first.
+    """Classes of which each prompt holds the share `present`, largest first, and how many those are.
 
     Without branches on what is far apart in memory, so that it is fetched side by side.
     """
     n_prompts = len(of_prompt) - 1
-    out_of = np.zeros(n_prompts + 1, np.int64)
-    held = np.empty(len(shingle), np.int32)
+    counts = np.zeros(n_prompts, np.int64)
+    held = np.empty(of_prompt[n_prompts] - of_prompt[0], np.int32)
     count = np.zeros((len(size), 2), np.int32)
     count[:, 1] = size  # beside it in memory
     touched = np.empty(len(size) + 1, np.int32)
@@ -180,15 +180,22 @@ def _holders(shingle, fresh, of_prompt, class_of, size, present):  # type: ignor
         for i in range(kept):
             held[filled] = keys[i] & np.int64(0xFFFFFFFF)
             filled += 1
-        out_of[prompt + 1] = filled
-    return held[:filled].copy(), out_of
+        counts[prompt] = kept
+    return held[:filled].copy(), counts
 
 
 def holders(repeats: Repeats, of_shingle: Int32s, distinct: Int32s, present: float) -> Classes:
     """Which prompts have which of the classes that `of_shingle` gives (-1: none)."""
     n = int(of_shingle.max(initial=-1)) + 1
     size = np.bincount(of_shingle[of_shingle >= 0], minlength=n).astype(np.int32)
-    held, of_prompt = _holders(repeats.shingle, repeats.fresh, repeats.of_prompt, of_shingle, size, present)
+    parts = in_spans(
+        lambda lo, hi: _holders(
+            repeats.shingle, repeats.fresh, repeats.of_prompt[lo : hi + 1], of_shingle, size, present
+        ),
+        repeats.of_prompt,
+    )
+    held, counts = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    of_prompt = np.concatenate([np.zeros(1, np.int64), np.cumsum(counts)])
     return Classes(of_shingle, size, distinct, held, of_prompt)
 
 
@@ -220,7 +227,13 @@ def classes(repeats: Repeats, some: Bools, distinct: Int32s, digest: UInt64s, li
     atom, first = _atoms(posting_keys(repeats.of_shingle, repeats.posting, digest)[chosen])
     first, n_atoms = chosen[first], len(first)
     bits = (BANDS * n_atoms).bit_length()
-    keys = _bands(first, repeats.of_shingle, repeats.posting, digest, *coefficients(BANDS * ROWS), bits)
+    keys = np.empty(BANDS * n_atoms, np.int64)
+    in_spans(
+        lambda lo, hi: _bands(
+            first, repeats.of_shingle, repeats.posting, digest, *coefficients(BANDS * ROWS), bits, lo, hi, keys
+        ),
+        np.concatenate([np.zeros(1, np.int64), np.cumsum(repeats.df()[first])]),
+    )
     keys.sort()
     roots = _link(keys, bits, n_atoms, first, repeats.of_shingle, repeats.posting, link)
     number = np.cumsum(roots == np.arange(n_atoms)) - 1

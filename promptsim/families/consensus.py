@@ -8,13 +8,15 @@ is low.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numba import njit
 
 from promptsim.families.corpus import Corpus
 from promptsim.families.edges import core_edges, count_of
-from promptsim.families.shingles import Repeats, closed_edges, distinct_weight, width_of
+from promptsim.families.lookahead import in_spans
+from promptsim.families.shingles import PLAIN, Repeats, closed_edges, distinct_weight, width_of
 from promptsim.order import order_of
 from promptsim.records import Bools, Floats, Int32s, Int64s, UInt64s
 
@@ -59,11 +61,14 @@ def _often(some, count, need):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _shared(shingle, fresh, of_prompt, members, of_skeleton, df, sound, share):  # type: ignore[no-untyped-def]
+def _shared(  # type: ignore[no-untyped-def]
+    shingle, fresh, of_prompt, kinds, members, of_skeleton, df, sound, share, k, least
+):
     """Shingles that at least `share` of the members of each skeleton hold, and the member that holds most of them.
 
     Also which share of what members have in common is `sound`. A shingle that is not (payload, or too few surroundings)
-    counts only if half of its prompts are members.
+    counts only if half of its prompts are members. What has fewer than `least` tokens, and nothing that could stand at
+    a line's start or end, is taken for nothing.
     """
     n_shingles = len(df)
     count = np.zeros(n_shingles, np.int32)
@@ -74,9 +79,9 @@ def _shared(shingle, fresh, of_prompt, members, of_skeleton, df, sound, share): 
     fixed = np.ones(n_skeletons, np.float32)
     example = np.full(n_skeletons, -1, np.int64)
     filled = 0
-    for k in range(n_skeletons):
+    for skeleton in range(n_skeletons):
         n = 0
-        lo, hi = of_skeleton[k], of_skeleton[k + 1]
+        lo, hi = of_skeleton[skeleton], of_skeleton[skeleton + 1]
         for i in range(lo, hi):
             for j in range(of_prompt[members[i]], of_prompt[members[i] + 1]):
                 s = shingle[j]
@@ -91,14 +96,19 @@ def _shared(shingle, fresh, of_prompt, members, of_skeleton, df, sound, share): 
             out = more
         common = 0
         good = 0
+        lined = False
         for s in kept:
             common += 1
             good += sound[s]
+            lined |= kinds[s] != PLAIN
             if sound[s] or 2 * count[s] >= df[s]:
                 out[filled] = s
                 filled += 1
         if common > 0:
-            fixed[k] = good / common
+            fixed[skeleton] = good / common
+        if not lined and k * (filled - of[skeleton]) < least:
+            filled = of[skeleton]
+            lo = hi
         most = -1
         for i in range(lo, hi):
             got = 0
@@ -107,10 +117,10 @@ def _shared(shingle, fresh, of_prompt, members, of_skeleton, df, sound, share): 
                     got += 1
             if got > most:
                 most = got
-                example[k] = members[i]
+                example[skeleton] = members[i]
         for s in touched[:n]:
             count[s] = 0
-        of[k + 1] = filled
+        of[skeleton + 1] = filled
     return out[:filled].copy(), of, example, fixed
 
 
@@ -181,12 +191,38 @@ def cores_of(
     share: float,
     k: int,
     anchored: int,
+    least: float = 0.0,
 ) -> Cores:
-    """The same of the prompts `members[of_skeleton[i]:of_skeleton[i+1]]` of each skeleton i; one may be of several."""
+    """The same of the prompts `members[of_skeleton[i]:of_skeleton[i+1]]` of each skeleton i; one may be of several.
+
+    Texts of fewer than `least` tokens that stand at no line's start or end need not be told: they may be empty.
+    """
+    parts = in_spans(
+        lambda first, last: _cores_of(
+            corpus, repeats, sound, members, of_skeleton[first : last + 1], share, k, anchored, least
+        ),
+        of_skeleton,
+    )
+    return reduce(joined_cores, parts)
+
+
+def _cores_of(
+    corpus: Corpus,
+    repeats: Repeats,
+    sound: Bools,
+    members: Int64s,
+    of_skeleton: Int64s,
+    share: float,
+    k: int,
+    anchored: int,
+    least: float,
+) -> Cores:
+    """The same in one piece."""
     n_shingles = len(repeats.hashes)
     kept, of, example, fixed = _shared(
-        repeats.shingle, repeats.fresh, repeats.of_prompt, members, of_skeleton, repeats.df(), sound, share
-    )
+        repeats.shingle, repeats.fresh, repeats.of_prompt, repeats.kinds, members, of_skeleton, repeats.df(), sound,
+        share, k, least,
+    )  # fmt: skip
     longest = int((corpus.bounds[2::2] - corpus.bounds[:-1:2]).max(initial=0))
     tokens, text, text_of, closed = _fixed_tokens(
         corpus.tokens, corpus.flags, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds,

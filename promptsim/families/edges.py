@@ -62,6 +62,8 @@ def _of_cores(  # type: ignore[no-untyped-def]
     out = np.zeros((len(of) - 1, 3), np.int64)
     inside = np.full(n_shingles, -1, np.int64)
     for core in range(len(of) - 1):
+        if of[core] == of[core + 1]:
+            continue
         for i in range(of[core], of[core + 1]):
             inside[kept[i]] = core
         for i in range(of_core[core], of_core[core + 1]):

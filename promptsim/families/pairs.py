@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numba import njit
 
 from promptsim.families.atoms import Classes
+from promptsim.families.lookahead import in_spans
 from promptsim.records import Floats, Int32s, Int64s
 
 LOWER = np.int64(2**32 - 1)  # of two numbers written as one
@@ -15,7 +17,7 @@ LOWER = np.int64(2**32 - 1)  # of two numbers written as one
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """Ordered pairs of classes that meet in `count` prompts; `n` prompts have each class. Sorted by `one`."""
+    """Pairs of classes that meet in `count` prompts; `n` prompts have each class. Sorted by `one`, then `other`."""
 
     one: Int32s
     other: Int32s
@@ -23,9 +25,9 @@ class Pairs:
     n: Int64s
     cut: int
 
-    def share(self) -> Floats:
-        """Of the prompts of `one`, how many also have `other`."""
-        return (self.count / np.maximum(self.n, 1).astype(np.float32)[self.one]).astype(np.float32)
+    def share(self, side: Int32s) -> Floats:
+        """Of the prompts of one `side` of each pair, how many also have the other."""
+        return (self.count / np.maximum(self.n, 1).astype(np.float32)[side]).astype(np.float32)
 
 
 @njit(cache=True, nogil=True)
@@ -47,11 +49,29 @@ def _met(held, of_prompt, most):  # type: ignore[no-untyped-def]
     return keys
 
 
-def _counted(keys: Int64s) -> tuple[Int64s, Int32s]:
-    """The distinct keys, ascending, and how often each occurs. Sorts them in place, which is faster than a table."""
-    keys.sort()
-    counts = _gathered(keys)
-    return keys[: len(counts)], counts
+def _sorted_meetings(classes: Classes, most: int) -> Int64s:
+    """What `_met` gives, ascending: sorted in spans, which is faster than a table, and merged."""
+
+    def some(first: int, last: int) -> Int64s:
+        keys: Int64s = _met(classes.held, classes.of_prompt[first : last + 1], most)
+        keys.sort()
+        return keys
+
+    return reduce(_merged, in_spans(some, classes.of_prompt))
+
+
+@njit(cache=True, nogil=True)
+def _merged(one, other):  # type: ignore[no-untyped-def]
+    """Two ascending arrays as one."""
+    out = np.empty(len(one) + len(other), np.int64)
+    i, j = 0, 0
+    while i < len(one) and j < len(other):
+        low = one[i] <= other[j]  # no branch, which nobody could predict
+        out[i + j] = min(one[i], other[j])
+        i, j = i + low, j + (not low)
+    out[i + j : len(one) + j] = one[i:]
+    out[len(one) + j :] = other[j:]
+    return out
 
 
 @njit(cache=True, nogil=True)
@@ -71,22 +91,21 @@ def _gathered(keys):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _both_ways(keys, counts, n_classes):  # type: ignore[no-untyped-def]
+def _both_ways(low, high, times, n_classes):  # type: ignore[no-untyped-def]
     """Each pair from either side, sorted by the first of the two by counting."""
     start = np.zeros(n_classes + 1, np.int64)
-    for key in keys:
-        start[(key >> np.int64(32)) + 1] += 1
-        start[(key & LOWER) + 1] += 1
+    for i in range(len(low)):
+        start[low[i] + 1] += 1
+        start[high[i] + 1] += 1
     start = np.cumsum(start)
-    one = np.empty(2 * len(keys), np.int32)
-    other = np.empty(2 * len(keys), np.int32)
-    count = np.empty(2 * len(keys), np.int32)
-    for i in range(len(keys)):
-        a, b = keys[i] >> np.int64(32), keys[i] & LOWER
-        for first, second in ((a, b), (b, a)):
+    one = np.empty(2 * len(low), np.int32)
+    other = np.empty(2 * len(low), np.int32)
+    count = np.empty(2 * len(low), np.int32)
+    for i in range(len(low)):
+        for first, second in ((low[i], high[i]), (high[i], low[i])):
             place = start[first]
             start[first] += 1
-            one[place], other[place], count[place] = first, second, counts[i]
+            one[place], other[place], count[place] = first, second, times[i]
     return one, other, count
 
 
@@ -98,11 +117,19 @@ def affordable(held: Int64s, most: int) -> int:
     return max(int(np.searchsorted(meetings, most, "right")), 2)
 
 
-def pairs(classes: Classes, most: int) -> Pairs:
-    """Pairs of classes that meet in a prompt, both ways round; `cut` counts classes left out to keep to `most`."""
-    n_classes = max(len(classes), 1)
+def meetings(classes: Classes, most: int) -> Pairs:
+    """Pairs of classes that meet in a prompt, the lower as `one`; `cut` counts classes left out to keep to `most`."""
     held = np.diff(classes.of_prompt)
     cap = affordable(held, most)
-    keys, counts = _counted(_met(classes.held, classes.of_prompt, cap))
-    one, other, count = _both_ways(keys, counts, n_classes)
+    keys = _sorted_meetings(classes, cap)
+    count = _gathered(keys)
+    keys = keys[: len(count)]
+    one, other = (keys >> np.int64(32)).astype(np.int32), (keys & LOWER).astype(np.int32)
     return Pairs(one, other, count, classes.prompts(), int(np.maximum(held - cap, 0).sum()))
+
+
+def pairs(classes: Classes, most: int) -> Pairs:
+    """The same, each pair both ways round."""
+    met = meetings(classes, most)
+    one, other, count = _both_ways(met.one, met.other, met.count, max(len(classes), 1))
+    return Pairs(one, other, count, met.n, met.cut)

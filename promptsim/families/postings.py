@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.consensus import Cores
+from promptsim.families.lookahead import in_spans
 from promptsim.families.shingles import Repeats, shingles_of
 from promptsim.records import Floats, Int32s, Int64s, UInt8s, UInt64s
 
@@ -97,11 +98,17 @@ def _assign(tokens, flags, bounds, k, anchored, longest, table, keys, of, skelet
 
 
 @njit(cache=True, nogil=True)
-def _assign_known(shingle, fresh, of_prompt, hashes, table, keys, of, skeleton, weight, total, rank, accept):  # type: ignore[no-untyped-def]
-    """`Assigned` of prompts of which all shingles that recur are known."""
-    entry_of = np.empty(len(hashes), np.int32)
+def _entries(table, keys, hashes):  # type: ignore[no-untyped-def]
+    """The entry of each shingle."""
+    out = np.empty(len(hashes), np.int32)
     for s in range(len(hashes)):
-        entry_of[s] = _entry(table, keys, hashes[s])
+        out[s] = _entry(table, keys, hashes[s])
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _assign_known(shingle, fresh, of_prompt, entry_of, of, skeleton, weight, total, rank, accept):  # type: ignore[no-untyped-def]
+    """`Assigned` of prompts of which all shingles that recur are known, with the entries of those."""
     n_prompts = len(of_prompt) - 1
     found = _none(n_prompts, len(total))
     got, touched = np.zeros(len(total), np.float32), np.empty(len(total), np.int32)
@@ -194,9 +201,13 @@ def assign(
 
 def assign_known(postings: Postings, repeats: Repeats, accept: float) -> Assigned:
     """The same of prompts whose recurring shingles are known, all those of the skeletons among them."""
-    return Assigned(
-        *_assign_known(
-            repeats.shingle, repeats.fresh, repeats.of_prompt, repeats.hashes, postings.table, postings.keys,
-            postings.of, postings.skeleton, postings.weight, postings.total, postings.rank, np.float32(accept),
-        )
+    entry_of = _entries(postings.table, postings.keys, repeats.hashes)
+    parts = in_spans(
+        lambda lo, hi: _assign_known(
+            repeats.shingle, repeats.fresh, repeats.of_prompt[lo : hi + 1], entry_of, postings.of, postings.skeleton,
+            postings.weight, postings.total, postings.rank, np.float32(accept),
+        ),
+        repeats.of_prompt,
     )  # fmt: skip
+    best, share, nearest, near_share = (np.concatenate([part[column] for part in parts]) for column in range(4))
+    return Assigned(best, share, nearest, near_share, np.sum([part[4] for part in parts], axis=0))

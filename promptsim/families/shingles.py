@@ -12,6 +12,7 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.corpus import Corpus
+from promptsim.families.lookahead import in_spans
 from promptsim.records import Bools, Int32s, Int64s, UInt8s, UInt64s
 
 PLAIN, STARTS, STOPS = 0, 1, 2  # kinds of a shingle: anywhere, at a line's start, at a line's end …
@@ -264,50 +265,53 @@ def _sketch(tokens, flags, bounds, k, anchored, bits, longest):  # type: ignore[
 
 
 @njit(cache=True, nogil=True)
-def _emit(tokens, flags, bounds, k, anchored, bits, counts, support, longest, room, table_bits):  # type: ignore[no-untyped-def]
-    """Occurrences of shingles whose cell holds enough, numbered by first appearance; -1 if the table is full."""
-    n_prompts = (len(bounds) - 1) // 2
+def _add(counts, more):  # type: ignore[no-untyped-def]
+    """Add saturating counts to others."""
+    for cell in range(len(counts)):
+        counts[cell] = min(np.uint16(255), np.uint16(counts[cell]) + np.uint16(more[cell]))
+
+
+@njit(cache=True, nogil=True)
+def _candidates(tokens, flags, bounds, k, anchored, bits, counts, support, longest):  # type: ignore[no-untyped-def]
+    """Occurrences of shingles whose cell holds enough: hash, place and kind; and how many each prompt has."""
+    room = 4 * (bounds[-1] - bounds[0]) + 4
+    hash_of, place, kind = np.empty(room, np.uint64), np.empty(room, np.int32), np.empty(room, np.uint8)
+    found = np.zeros((len(bounds) - 1) // 2, np.int64)
     shift = np.uint64(64 - bits)
-    slots = 1 << table_bits
-    mask = np.uint64(slots - 1)
-    table = np.full(slots, -1, np.int32)
-    known = np.empty(slots // 2 + 1, np.uint64)
-    known_kind = np.empty(slots // 2 + 1, np.uint8)
-    n_known = 0
-    shingle = np.empty(room, np.int32)
-    place = np.empty(room, np.int32)
-    of_prompt = np.zeros(n_prompts + 1, np.int64)
     hashes = np.empty(4 * longest + 4, np.uint64)
     places = np.empty(4 * longest + 4, np.int64)
     kinds = np.empty(4 * longest + 4, np.uint8)
-    often = np.empty(4 * longest + 5, np.int32)
     filled = 0
-    for prompt in range(n_prompts):
-        start = bounds[2 * prompt]
-        for part in range(2 * prompt, 2 * prompt + 2):
-            n = shingles_of(tokens, flags, bounds[part], bounds[part + 1], k, anchored, hashes, places, kinds)
-            n_often = 0
-            for j in range(n):  # no branch: the cells, far apart in memory, are fetched side by side
-                often[n_often] = j
-                n_often += counts[hashes[j] >> shift] >= support
-            for i in range(n_often):
-                j = often[i]
-                h = hashes[j]
-                slot = h & mask
-                while table[slot] >= 0 and known[table[slot]] != h:
-                    slot = (slot + np.uint64(1)) & mask
-                if table[slot] < 0:
-                    if n_known >= slots // 2:
-                        return -1, shingle, place, of_prompt, known, known_kind
-                    table[slot] = n_known
-                    known[n_known] = h
-                    known_kind[n_known] = kinds[j]
-                    n_known += 1
-                shingle[filled] = table[slot]
-                place[filled] = places[j] - start
-                filled += 1
-        of_prompt[prompt + 1] = filled
-    return n_known, shingle[:filled], place[:filled], of_prompt, known[:n_known], known_kind[:n_known]
+    for part in range(len(bounds) - 1):
+        prompt, before = part // 2, filled
+        n = shingles_of(tokens, flags, bounds[part], bounds[part + 1], k, anchored, hashes, places, kinds)
+        for j in range(n):  # no branch: the cells, far apart in memory, are fetched side by side
+            hash_of[filled], place[filled], kind[filled] = hashes[j], places[j] - bounds[2 * prompt], kinds[j]
+            filled += counts[hashes[j] >> shift] >= support
+        found[prompt] += filled - before
+    return hash_of[:filled], place[:filled], kind[:filled], found
+
+
+@njit(cache=True, nogil=True)
+def _number(hash_of, kind_of, table, known, known_kind, n_known, out):  # type: ignore[no-untyped-def]
+    """Write the number of each occurrence's shingle, by first appearance; returns how many are known then.
+
+    -1 if the table, in which a hash has its number beside it, would be more than half full.
+    """
+    mask = np.uint64(len(table) - 1)
+    for j in range(len(hash_of)):
+        h = hash_of[j]
+        slot = h & mask
+        while table[slot, 1] > 0 and table[slot, 0] != h:
+            slot = (slot + np.uint64(1)) & mask
+        if table[slot, 1] == 0:
+            if n_known >= len(known):
+                return -1
+            known[n_known], known_kind[n_known] = h, kind_of[j]
+            n_known += 1
+            table[slot, 0], table[slot, 1] = h, n_known
+        out[j] = table[slot, 1] - np.uint64(1)
+    return n_known
 
 
 @njit(cache=True, nogil=True)
@@ -316,21 +320,20 @@ def _postings(shingle, place, of_prompt, n_shingles, support):  # type: ignore[n
 
     The occurrences of the others are taken out, in place, and their shingles renumbered; how many are left comes last.
     """
-    df = np.zeros(n_shingles, np.int32)
-    last = np.full(n_shingles, -1, np.int32)
+    seen = np.zeros((n_shingles, 2), np.int32)  # in how many prompts; beside it in memory the last of them, from 1 on
     fresh = np.empty(len(shingle), np.bool_)
     for prompt in range(len(of_prompt) - 1):
         for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
             s = shingle[j]
-            fresh[j] = last[s] != prompt
-            last[s] = prompt
-            df[s] += fresh[j]
+            fresh[j] = seen[s, 1] != prompt + 1
+            seen[s, 0] += fresh[j]
+            seen[s, 1] = prompt + 1
     number = np.full((n_shingles, 2), -1, np.int64)  # and, beside it in memory, where its next prompt goes
     kept, total = 0, 0
     for s in range(n_shingles):
-        if df[s] >= support:
+        if seen[s, 0] >= support:
             number[s, 0], number[s, 1] = kept, total
-            kept, total = kept + 1, total + df[s]
+            kept, total = kept + 1, total + seen[s, 0]
     of_shingle = np.empty(kept + 1, np.int64)
     of_shingle[kept] = total
     for s in range(n_shingles):
@@ -372,28 +375,49 @@ def _keep(shingle, place, fresh, of_prompt, renumbered, out_shingle, out_place, 
 
 def repeats(corpus: Corpus, k: int, anchored: int, support: int) -> Repeats:
     """Every shingle that stands in at least `support` prompts, with its occurrences."""
-    n_known, shingle, place, of_prompt, known, kinds = _frequent(corpus, k, anchored, support)
-    kept, of_shingle, posting, fresh, filled = _postings(shingle, place, of_prompt, n_known, support)
+    shingle, place, of_prompt, known, kinds = _frequent(corpus, k, anchored, support)
+    kept, of_shingle, posting, fresh, filled = _postings(shingle, place, of_prompt, len(known), support)
     return Repeats(shingle[:filled], place[:filled], fresh, of_prompt, known[kept], kinds[kept], posting, of_shingle)
 
 
-def _frequent(
-    corpus: Corpus, k: int, anchored: int, support: int
-) -> tuple[int, Int32s, Int32s, Int64s, UInt64s, UInt8s]:
-    """Occurrences of what may stand in `support` prompts: see `_emit`."""
-    n_tokens = len(corpus.tokens)
+def _frequent(corpus: Corpus, k: int, anchored: int, support: int) -> tuple[Int32s, Int32s, Int64s, UInt64s, UInt8s]:
+    """Occurrences of what may stand in `support` prompts, with their places; which are whose; hashes and kinds."""
     longest = int(np.diff(corpus.bounds).max(initial=0))
-    bits = int(np.clip(np.ceil(np.log2(max(4 * n_tokens, 1024))), 10, np.log2(LARGEST_SKETCH)))
-    counts = _sketch(corpus.tokens, corpus.flags, corpus.bounds, k, anchored, bits, longest)
-    table_bits = int(np.ceil(np.log2(3 * np.count_nonzero(counts >= support) + 1024)))
-    room = 4 * n_tokens + 4
+    bits = int(np.clip(np.ceil(np.log2(max(4 * len(corpus.tokens), 1024))), 10, np.log2(LARGEST_SKETCH)))
+    counts, *others = in_spans(
+        lambda lo, hi: _sketch(corpus.tokens, corpus.flags, corpus.bounds[lo : hi + 1], k, anchored, bits, longest),
+        corpus.bounds,
+    )
+    for more in others:
+        _add(counts, more)
+    parts = in_spans(
+        lambda lo, hi: _candidates(
+            corpus.tokens, corpus.flags, corpus.bounds[2 * lo : 2 * hi + 1], k, anchored, bits, counts, support, longest
+        ),
+        corpus.bounds[::2],
+    )
+    place, found = (np.concatenate([part[column] for part in parts]) for column in (1, 3))
+    of_prompt = np.concatenate([np.zeros(1, np.int64), np.cumsum(found)])
+    slots = 1 << int(np.ceil(np.log2(3 * np.count_nonzero(counts >= support) + 1024)))
     while True:
-        found: tuple[int, Int32s, Int32s, Int64s, UInt64s, UInt8s] = _emit(
-            corpus.tokens, corpus.flags, corpus.bounds, k, anchored, bits, counts, support, longest, room, table_bits
-        )
-        if found[0] >= 0:
-            return found
-        table_bits += 1
+        numbered = _numbered([(hashes, kinds) for hashes, _, kinds, _ in parts], slots)
+        if numbered is not None:
+            return numbered[0], place, of_prompt, *numbered[1:]
+        slots *= 2
+
+
+def _numbered(parts: list[tuple[UInt64s, UInt8s]], slots: int) -> tuple[Int32s, UInt64s, UInt8s] | None:
+    """The shingle of each occurrence, and the hash and kind of each shingle; None if there are too many for `slots`."""
+    shingle = np.empty(sum(len(hashes) for hashes, _ in parts), np.int32)
+    table = np.zeros((slots, 2), np.uint64)
+    known, known_kind = np.empty(slots // 2, np.uint64), np.empty(slots // 2, np.uint8)
+    n_known, filled = 0, 0
+    for hashes, kinds in parts:
+        n_known = _number(hashes, kinds, table, known, known_kind, n_known, shingle[filled:])
+        if n_known < 0:
+            return None
+        filled += len(hashes)
+    return shingle, known[:n_known], known_kind[:n_known]
 
 
 def drop(repeats: Repeats, keep: np.ndarray) -> Repeats:

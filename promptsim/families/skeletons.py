@@ -16,8 +16,9 @@ from promptsim.families.chance import least_weight
 from promptsim.families.consensus import Cores, cores_of
 from promptsim.families.corpus import Corpus
 from promptsim.families.edges import LINE, class_edges, continued, count_of
+from promptsim.families.lookahead import in_spans
 from promptsim.families.options import MineOptions
-from promptsim.families.pairs import pairs
+from promptsim.families.pairs import meetings
 from promptsim.families.shingles import (
     NAMES,
     STARTS,
@@ -55,14 +56,16 @@ class Closures:
 
 
 @njit(cache=True, nogil=True)
-def match(shingle, fresh, of_prompt, class_of, held, held_of, whole, part, of, accept):  # type: ignore[no-untyped-def]
-    """Pairs (prompt, skeleton) where the prompt holds its class and the share `accept` of all its `whole` shingles."""
-    n_prompts = len(of_prompt) - 1
+def match(shingle, fresh, of_prompt, class_of, held, held_of, whole, part, of, accept, first, last):  # type: ignore[no-untyped-def]
+    """Pairs (prompt, skeleton) where the prompt holds its class and the share `accept` of all its `whole` shingles.
+
+    Of the prompts from `first` to before `last`.
+    """
     count = np.zeros(len(whole), np.int32)
-    out_prompt = np.empty(len(held) + 1, np.int32)
-    out_skeleton = np.empty(len(held) + 1, np.int32)
+    room = held_of[last] - held_of[first] + 1
+    out_prompt, out_skeleton = np.empty(room, np.int32), np.empty(room, np.int32)
     filled = 0
-    for prompt in range(n_prompts):
+    for prompt in range(first, last):
         for j in range(of_prompt[prompt], of_prompt[prompt + 1]):
             c = class_of[shingle[j]]
             if fresh[j] and c >= 0:
@@ -182,12 +185,17 @@ def weights(
     """
     longest = int((corpus.bounds[2::2] - corpus.bounds[:-1:2]).max(initial=0))
     need = np.empty(0, np.float32) if need is None else need
-    found: tuple[Floats, Int64s, UInt64s, Floats, Int64s] = _weights(
-        corpus.tokens, corpus.flags, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds,
-        classes.of_shingle, example, part, of, options.shingle, options.anchored, len(classes), longest, repeats.df(),
-        need,
+    df = repeats.df()
+    parts = in_spans(
+        lambda lo, hi: _weights(
+            corpus.tokens, corpus.flags, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt,
+            repeats.kinds, classes.of_shingle, example[lo:hi], part, of[lo : hi + 1], options.shingle,
+            options.anchored, len(classes), longest, df, need[lo:hi],
+        ),
+        np.arange(len(example) + 1),
     )  # fmt: skip
-    return found
+    weight, edges, words, whole, reach = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return weight, edges, words, whole, reach
 
 
 def class_weights(corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOptions) -> tuple[Floats, Int64s]:
@@ -238,26 +246,32 @@ def _consensus(
     kept = np.arange(len(own)) - first[own] < options.inspected
     of = np.searchsorted(own[kept], np.arange(len(classes) + 1))
     sound = classes.of_shingle >= 0
-    return cores_of(corpus, repeats, sound, member[kept], of, options.consensus, options.shingle, options.anchored)
+    return cores_of(
+        corpus, repeats, sound, member[kept], of, options.consensus, options.shingle, options.anchored, options.phrase
+    )
 
 
 def closures(
     corpus: Corpus, repeats: Repeats, classes: Classes, options: MineOptions
 ) -> tuple[Closures, Int32s, Int32s]:
     """The closure of every class, weighed in one of its prompts, and pairs (prompt, closure) that match."""
-    met = pairs(classes, options.max_pairs)
-    near = met.share() >= options.closure
+    met = meetings(classes, options.max_pairs)
+    lower, higher = met.share(met.one) >= options.closure, met.share(met.other) >= options.closure
     own = np.arange(len(classes), dtype=np.int32)
-    one = np.concatenate([met.one[near], own])
-    part = np.concatenate([met.other[near], own])
+    one = np.concatenate([met.one[lower], met.other[higher], own])
+    part = np.concatenate([met.other[lower], met.one[higher], own])
     order = np.lexsort((part, one))
     of = np.searchsorted(one[order], np.arange(len(classes) + 1))
     part = part[order].astype(np.int32)
     shingles = np.add.reduceat(classes.size[part], of[:-1], dtype=np.int64) if len(part) else np.zeros(0, np.int64)
-    prompt, skeleton = match(
-        repeats.shingle, repeats.fresh, repeats.of_prompt, classes.of_shingle, classes.held, classes.of_prompt,
-        shingles, part, of, options.accept,
+    parts = in_spans(
+        lambda first, last: match(
+            repeats.shingle, repeats.fresh, repeats.of_prompt, classes.of_shingle, classes.held, classes.of_prompt,
+            shingles, part, of, options.accept, first, last,
+        ),
+        repeats.of_prompt,
     )  # fmt: skip
+    prompt, skeleton = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     example = np.full(len(classes), -1, np.int64)
     example[skeleton[::-1]] = prompt[::-1]
     prompts = np.bincount(skeleton, minlength=len(classes))

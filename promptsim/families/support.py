@@ -11,6 +11,7 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.corpus import Corpus
+from promptsim.families.lookahead import in_spans
 from promptsim.families.shingles import Repeats, distinct_of, mixed, width_of
 from promptsim.records import Int32s
 
@@ -19,16 +20,20 @@ SLACK = 0.85  # a token counts as wider shared from this share of a level
 
 
 @njit(cache=True, nogil=True)
-def _residuals(tokens, bounds, shingle, place, of_prompt, kinds, df, level_of, tau, k, anchored, longest):  # type: ignore[no-untyped-def]
-    """A fingerprint (least 3-gram) of the residual at each occurrence, by its shingle's level; 0: nothing is left."""
-    out = np.zeros(len(shingle), np.uint32)
+def _residuals(  # type: ignore[no-untyped-def]
+    tokens, bounds, shingle, place, of_prompt, kinds, df, level_of, tau, k, anchored, longest, first, last, out
+):
+    """A fingerprint (least 3-gram) of the residual at each occurrence, by its shingle's level; 0: nothing is left.
+
+    Of the prompts from `first` to before `last`; writes into `out`.
+    """
     cover = np.zeros(longest + 1, np.int32)
     left = np.empty(longest + 1, np.uint64)
     seen = np.full(len(tau), -1, np.int32)
     print_at = np.zeros(len(tau), np.uint32)
     known = np.full(longest + 1, -1, np.int32)  # residuals of one prompt lie in each other: those of a length are equal
     print_of = np.zeros(longest + 1, np.uint32)
-    for prompt in range(len(of_prompt) - 1):
+    for prompt in range(first, last):
         lo, hi = of_prompt[prompt], of_prompt[prompt + 1]
         if lo == hi:
             continue
@@ -53,7 +58,6 @@ def _residuals(tokens, bounds, shingle, place, of_prompt, kinds, df, level_of, t
                     print_of[n_left] = _fingerprint(left[:n_left])
                 print_at[level] = print_of[n_left]
             out[j] = print_at[level]
-    return out
 
 
 @njit(cache=True, nogil=True)
@@ -72,18 +76,23 @@ def _fingerprint(tokens):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def _distinct(shingle, fresh, of_shingle, prints):  # type: ignore[no-untyped-def]
-    """Distinct non-empty fingerprints of each shingle."""
-    n = len(of_shingle) - 1
-    stacked = np.zeros(of_shingle[n], np.uint32)
+def _by_shingle(shingle, fresh, of_shingle, prints):  # type: ignore[no-untyped-def]
+    """The fingerprints of each shingle."""
+    out = np.zeros(of_shingle[-1], np.uint32)
     fill = of_shingle[:-1].copy()
     for j in range(len(shingle)):
         if fresh[j]:
-            stacked[fill[shingle[j]]] = prints[j]
+            out[fill[shingle[j]]] = prints[j]
             fill[shingle[j]] += 1
-    out = np.zeros(n, np.int32)
-    for s in range(n):
-        part = stacked[of_shingle[s] : of_shingle[s + 1]]
+    return out
+
+
+@njit(cache=True, nogil=True)
+def _distinct(prints, of_shingle):  # type: ignore[no-untyped-def]
+    """Distinct non-empty fingerprints of each shingle."""
+    out = np.zeros(len(of_shingle) - 1, np.int32)
+    for s in range(len(out)):
+        part = prints[of_shingle[s] : of_shingle[s + 1]]
         out[s] = distinct_of(part) - (len(part) > 0 and part[0] == 0)
     return out
 
@@ -94,9 +103,14 @@ def distinct_residuals(corpus: Corpus, repeats: Repeats, k: int, anchored: int) 
     level = np.floor(np.log(np.maximum(df, 1)) / np.log(BASE)).astype(np.int32)
     tau = np.ceil(SLACK * BASE ** np.arange(int(level.max(initial=0)) + 1)).astype(np.int32)
     longest = int((corpus.bounds[2::2] - corpus.bounds[:-1:2]).max(initial=0))
-    prints = _residuals(
-        corpus.tokens, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds, df, level, tau,
-        k, anchored, longest,
+    prints = np.zeros(len(repeats.shingle), np.uint32)
+    in_spans(
+        lambda lo, hi: _residuals(
+            corpus.tokens, corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds, df, level,
+            tau, k, anchored, longest, lo, hi, prints,
+        ),
+        repeats.of_prompt,
     )  # fmt: skip
-    result: Int32s = _distinct(repeats.shingle, repeats.fresh, repeats.of_shingle, prints)
-    return result
+    prints = _by_shingle(repeats.shingle, repeats.fresh, repeats.of_shingle, prints)
+    found = in_spans(lambda lo, hi: _distinct(prints, repeats.of_shingle[lo : hi + 1]), repeats.of_shingle)
+    return np.concatenate(found)
