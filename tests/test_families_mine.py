@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from promptsim.families import lookahead
+from promptsim import lookahead
 from promptsim.families.assignment import SkeletonIndex
 from promptsim.families.mine import mine
 from promptsim.families.options import MineOptions

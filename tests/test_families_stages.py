@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from promptsim.families import lookahead
+from promptsim import lookahead
 from promptsim.families.atoms import Classes, classes, largest, only
 from promptsim.families.chance import least_weight
 from promptsim.families.commonplace import commonplace

@@ -396,7 +396,7 @@ def test_accounts_that_act_together_are_no_measure_of_people() -> None:
         options = NetworkOptions()
         units, parties = split_wordings(families, members), group_parties(activity, options)
         usage = measure_usage(units.texts, units.members, sendings_of(activity), parties)
-        sharding = measure_sharding(usage, len(units.texts))
+        sharding = measure_sharding(usage)
         observer = Observer(units, usage, sharding, explain(units.texts, usage, sharding, options), options)
         acting = np.zeros(parties.count, bool)
         acting[parties.of[traffic.kinds.get("campaign", [])]] = True

@@ -14,7 +14,7 @@ from hashlib import blake2b
 import numpy as np
 from numba import njit
 
-from promptsim.families.lookahead import mapped
+from promptsim.lookahead import mapped
 from promptsim.records import Bools, DocumentBatch, Int64s, UInt8s, UInt64s
 from promptsim.text.tokens import MARKUP, NEWLINE, PUNCT, Tokens, tokenise
 from promptsim.text.unwrap import unwrapped

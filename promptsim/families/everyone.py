@@ -19,11 +19,11 @@ from promptsim.families.consensus import Cores, joined_cores
 from promptsim.families.corpus import Corpus, Digests, Piece, Wanted, chunk, pieces, read
 from promptsim.families.discovery import Discovery, discover
 from promptsim.families.fillings import fillings
-from promptsim.families.lookahead import mapped
 from promptsim.families.options import MineOptions
 from promptsim.families.postings import Postings, assign
 from promptsim.families.repair import repair
 from promptsim.families.shingles import texts_of_many_names
+from promptsim.lookahead import mapped
 from promptsim.progress import Progress, Stage
 from promptsim.records import Bools, DocumentBatch, Int32s, Int64s, UInt8s, UInt64s
 

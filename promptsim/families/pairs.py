@@ -9,7 +9,7 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.atoms import Classes
-from promptsim.families.lookahead import in_spans
+from promptsim.lookahead import in_spans
 from promptsim.records import Floats, Int32s, Int64s
 
 LOWER = np.int64(2**32 - 1)  # of two numbers written as one

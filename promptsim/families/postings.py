@@ -12,8 +12,8 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.consensus import Cores
-from promptsim.families.lookahead import in_spans
 from promptsim.families.shingles import Repeats, shingles_of
+from promptsim.lookahead import in_spans
 from promptsim.records import Floats, Int32s, Int64s, UInt8s, UInt64s
 
 LONGEST_LIST = 256  # skeletons that one shingle may lead to, the heaviest first: bounds the work for a hot shingle

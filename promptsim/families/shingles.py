@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.corpus import Corpus
-from promptsim.families.lookahead import in_spans
+from promptsim.lookahead import in_spans
 from promptsim.records import Bools, Int32s, Int64s, UInt8s, UInt64s
 
 PLAIN, STARTS, STOPS = 0, 1, 2  # kinds of a shingle: anywhere, at a line's start, at a line's end …

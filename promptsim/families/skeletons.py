@@ -16,7 +16,6 @@ from promptsim.families.chance import least_weight
 from promptsim.families.consensus import Cores, cores_of
 from promptsim.families.corpus import Corpus
 from promptsim.families.edges import LINE, class_edges, continued, count_of
-from promptsim.families.lookahead import in_spans
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import meetings
 from promptsim.families.shingles import (
@@ -29,6 +28,7 @@ from promptsim.families.shingles import (
     width_of,
     words_key,
 )
+from promptsim.lookahead import in_spans
 from promptsim.order import order_of
 from promptsim.records import Bools, Floats, Int32s, Int64s, UInt64s
 

@@ -11,8 +11,8 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.corpus import Corpus
-from promptsim.families.lookahead import in_spans
 from promptsim.families.shingles import Repeats, distinct_of, mixed, width_of
+from promptsim.lookahead import in_spans
 from promptsim.records import Int32s
 
 BASE = 1.4  # ratio of two levels of "as widely shared"

@@ -74,7 +74,7 @@ def link(
     units = split_wordings(families, members)
     parties = group_parties(activity, options)
     usage = measure_usage(units.texts, units.members, sendings or sendings_of(activity), parties)
-    sharding = measure_sharding(usage, len(units.texts))
+    sharding = measure_sharding(usage)
     benign = explain(units.texts, usage, sharding, options)
     eligible = eligible_families(usage.family_parties, benign.excluded, options)
     with ThreadPoolExecutor(1) as pool:  # one counts in compiled loops, the other in Python: they hardly wait

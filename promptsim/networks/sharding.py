@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from promptsim.lookahead import in_spans
 from promptsim.networks.reference import Prior, fit_reference
 from promptsim.networks.usage import Usage
 from promptsim.order import firsts, order_by
@@ -54,11 +55,20 @@ class MeetingRate:
     families: int
 
 
-def measure_sharding(usage: Usage, families: int) -> Sharding:
+def measure_sharding(usage: Usage) -> Sharding:
     """Counts over distinct (family, filling, party): what a party repeats by itself does not matter."""
-    key = usage.filling * np.uint64(0x9E3779B97F4A7C15) + usage.family.astype(np.uint64) * np.uint64(0xD6E8FEB86659FD93)
+    parts = in_spans(lambda first, last: _of_families(usage, first, last), usage.starts)
+    sendings, common, meetings, pairs = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return Sharding(sendings, common, meetings, pairs)
+
+
+def _of_families(usage: Usage, first: int, last: int) -> tuple[Int64s, Int64s, Doubles, Doubles]:
+    """The counts of `Sharding` for the families from `first` to before `last`."""
+    rows, families = slice(usage.starts[first], usage.starts[last]), last - first
+    family, filling, party = usage.family[rows] - np.int32(first), usage.filling[rows], usage.party[rows]
+    key = filling * np.uint64(0x9E3779B97F4A7C15) + family.astype(np.uint64) * np.uint64(0xD6E8FEB86659FD93)
     order = np.argsort(key)  # in no order of parties: a stable one takes three times as long
-    family, filling, party = usage.family[order], usage.filling[order], usage.party[order]
+    family, filling, party = family[order], filling[order], party[order]
     new_filling = firsts(family, filling)
     group = np.cumsum(new_filling) - 1
     sending = _once(group, party, np.bincount(group))
@@ -68,10 +78,11 @@ def measure_sharding(usage: Usage, families: int) -> Sharding:
     common = np.bincount(family, weights=senders[group] > 1, minlength=families)
     meetings = np.bincount(family, weights=(senders[group] - 1) / 2, minlength=families).astype(np.float64)
     mine = np.sort(family.astype(np.int64) * usage.party_count + party)
-    own = np.diff(np.flatnonzero(np.append(firsts(mine), True))).astype(np.float64)  # each pair has sent something
-    squares = np.bincount(usage.pair_family, weights=own**2, minlength=families)
+    each = np.flatnonzero(firsts(mine))
+    own = np.diff(np.append(each, len(mine))).astype(np.float64)
+    squares = np.bincount(mine[each] // usage.party_count, weights=own**2, minlength=families)
     pairs = (sendings.astype(np.float64) ** 2 - squares) / 2
-    return Sharding(sendings.astype(np.int64), common.astype(np.int64), meetings, pairs)
+    return sendings.astype(np.int64), common.astype(np.int64), meetings, pairs
 
 
 def _once(group: Int64s, party: Int32s, sizes: Int64s) -> Bools:

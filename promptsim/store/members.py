@@ -48,11 +48,11 @@ class Memberships(Reading):
         with self.snapshot() as connection, explained(self.home.database):
             left = [row[0] for row in connection.execute("SELECT family_no FROM families ORDER BY family_no")]
             sql = "SELECT rows, body FROM member_blocks ORDER BY last_prompt"
-            parts = [_decoded(rows, body) for rows, body in connection.execute(sql)]
+            stored = _whole(connection.execute(sql).fetchall())
             late = connection.execute(
                 "SELECT prompt_no, family_no, wording, relation, filling FROM late_members ORDER BY prompt_no, rank"
             ).fetchall()
-        return _counted_anew(_joined([*parts, _from_rows(late)]), np.array(left, np.int64))
+        return _counted_anew(_joined(stored, _from_rows(late)), np.array(left, np.int64))
 
     def families_of(self, prompt_nos: Sequence[int] | Int64s) -> dict[int, tuple[Membership, ...]]:
         """The families of each prompt that has any, its main one first."""
@@ -275,12 +275,28 @@ def _from_rows(rows: Sequence[Sequence[int]]) -> Members:
     return Members(**columns, filling=filling)
 
 
-def _joined(parts: Sequence[Members]) -> Members:
-    columns = {name: np.concatenate([getattr(part, name) for part in parts]) for name, _ in KINDS}
-    if all(part.place is None for part in parts):
+def _whole(blocks: Sequence[tuple[int, bytes]]) -> Members:
+    """All blocks decoded, each into its place."""
+    count = sum(rows for rows, _ in blocks)
+    columns: dict[str, Any] = {name: np.empty(count, wanted) for (name, _), wanted in zip(KINDS, TYPES, strict=True)}
+    place, known = np.zeros(count, np.uint8), False
+    start = 0
+    for rows, body in blocks:
+        *some, at = _columns(rows, body)
+        for column, values in zip(columns.values(), some, strict=True):
+            column[start : start + rows] = values
+        place[start : start + len(at)] = at
+        known |= len(at) > 0
+        start += rows
+    return Members(**columns, place=place if known else None)
+
+
+def _joined(stored: Members, late: Members) -> Members:
+    """The second after the first; where those have one, a place of 0."""
+    columns = {name: np.concatenate([getattr(stored, name), getattr(late, name)]) for name, _ in KINDS}
+    if stored.place is None:
         return Members(**columns)
-    places = [np.zeros(len(p.prompt_no), np.uint8) if p.place is None else p.place for p in parts]
-    return Members(**columns, place=np.concatenate(places))
+    return Members(**columns, place=np.concatenate([stored.place, np.zeros(len(late.prompt_no), np.uint8)]))
 
 
 def _counted_anew(members: Members, left: Int64s) -> Members:

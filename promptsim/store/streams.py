@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import orjson
 
-from promptsim.order import order_of
+from promptsim.order import firsts, order_by, order_of
 from promptsim.records import Activity, Bools, DocumentBatch, Incidence, Int32s, Int64s
 from promptsim.store.core import Core, blocks, chunks
 from promptsim.store.database import Connection, explained
@@ -63,22 +63,14 @@ class Streams(Core):
         `events`: of the first so many, as a snapshot has them, so that another thread can ask beside it.
         """
         events = self.numbered_events() if events is None else events
-        account, prompt = self.columns.account(events), self.columns.prompt(events)
-        width = int(account.max(initial=0)) + 1  # no wider than it must be: short keys are sorted faster
-        pair = prompt.astype(np.int64)
-        pair *= width
-        pair += account
-        pair[account < 0] = -1
-        order = order_of(pair)
-        pair = pair[order]
-        erased = int(np.searchsorted(pair, 0))
-        pair, time = pair[erased:], self.columns.time(events)[order[erased:]]
-        starts = np.flatnonzero(np.concatenate([[True], pair[1:] != pair[:-1]])) if len(pair) else np.zeros(0, np.int64)
-        number, sender = np.divmod(pair[starts], width)
+        order = _by_prompt_and_account(self.columns.prompt(events), self.columns.account(events))
+        prompt, account = self.columns.prompt(events)[order], self.columns.account(events)[order]
+        time = self.columns.time(events)[order]
+        starts = np.flatnonzero(firsts(prompt, account))
         return Incidence(
-            prompt_no=number,
-            account_no=sender.astype(np.int32),
-            events=np.diff(np.append(starts, len(pair))).astype(np.int32),
+            prompt_no=prompt[starts].astype(np.int64),
+            account_no=account[starts].astype(np.int32),
+            events=np.diff(np.append(starts, len(prompt))).astype(np.int32),
             first_seen=np.minimum.reduceat(time, starts) if len(starts) else time,
             last_seen=np.maximum.reduceat(time, starts) if len(starts) else time,
         )
@@ -128,3 +120,15 @@ class Streams(Core):
             for key, by_account in sorted(found.items())
         }
         return sorted_out, left_out
+
+
+def _by_prompt_and_account(prompt: Int32s, account: Int32s) -> Int64s:
+    """The order of the events that are not erased. Most prompts are sent once: only the others sort their accounts."""
+    order = order_of(prompt)
+    order = order[account[order] >= 0]
+    alone = firsts(prompt[order])
+    alone[:-1] &= alone[1:]
+    rows = np.flatnonzero(~alone)
+    some = order[rows]
+    order[rows] = some[order_by(prompt[some], account[some])]
+    return order

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from promptsim.families import lookahead
-from promptsim.families.lookahead import allowed_threads, in_spans, mapped
+from promptsim import lookahead
+from promptsim.lookahead import allowed_threads, in_spans, mapped
 
 
 def test_results_come_in_the_order_of_the_items_whatever_takes_longest() -> None:
