@@ -8,6 +8,7 @@ cut into as many spans of them: what it gives does not depend on how many there 
 from __future__ import annotations
 
 import os
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,6 +25,8 @@ Result = TypeVar("Result")
 MOST_THREADS = 4
 LEAST = 1 << 14  # pieces of work that a thread is worth
 
+_this_thread = threading.local()
+
 
 def allowed_threads() -> int:
     """As many as there are cores, or as OMP_NUM_THREADS leaves this process, as for every numeric library."""
@@ -35,7 +38,7 @@ def mapped(work: Callable[[Item], Result], items: Iterable[Item], threads: int |
     """`map` with at most `threads` items being worked on and as many finished ones waiting."""
     threads = threads or allowed_threads()
     waiting: deque[Future[Result]] = deque()
-    with ThreadPoolExecutor(threads, "families") as pool:
+    with ThreadPoolExecutor(threads, "work", initializer=_mark_this_thread) as pool:
         for item in items:
             waiting.append(pool.submit(work, item))
             if len(waiting) > threads:
@@ -44,13 +47,19 @@ def mapped(work: Callable[[Item], Result], items: Iterable[Item], threads: int |
             yield waiting.popleft().result()
 
 
+def _mark_this_thread() -> None:
+    _this_thread.works = True
+
+
 def in_spans(work: Callable[[int, int], Result], of: Int64s, threads: int | None = None) -> list[Result]:
     """`work(first, last)` on spans of rows that follow each other, in their order; at least one, which may be empty.
 
-    Row i has the pieces `of[i]:of[i + 1]` of the work, and each span about as many as the others.
+    Row i has the pieces `of[i]:of[i + 1]` of the work, and each span about as many as the others. Within such work, or
+    within `mapped`, every core is busy already, and there is one span.
     """
     rows, pieces = len(of) - 1, int(of[-1] - of[0])
-    many = max(1, min(threads or allowed_threads(), pieces // LEAST))
+    threads = 1 if getattr(_this_thread, "works", False) else threads or allowed_threads()
+    many = max(1, min(threads, pieces // LEAST))
     inner = np.searchsorted(of, of[0] + pieces * np.arange(1, many) // many)
     borders = [0, *inner.tolist(), rows]
     if many == 1:

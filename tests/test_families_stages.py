@@ -350,6 +350,20 @@ def test_a_heavier_closure_is_no_parent_of_one_that_has_only_its_last_field() ->
     assert parents(replace(found, weight=np.array([4, 14, 8], np.float32)), np.ones(3, np.bool_), MineOptions())[2] == 0
 
 
+def test_some_closures_are_renumbered_as_if_there_were_no_others() -> None:
+    found = Closures(
+        part=np.array([0, 1, 0, 1, 0, 1, 2], np.int32), of=np.array([0, 2, 4, 7]),
+        weight=np.array([14, 9, 8], np.float32), evidence=np.full(3, 14, np.float32),
+        prompts=np.array([200, 90, 50]), varied=np.ones(3, np.float32), bulk=np.zeros(3, np.float32),
+        anchored=np.ones(3, np.bool_), edges=np.zeros(3, np.float32),
+            breaks_off=np.array([True, True, False]), names=np.arange(3), words=np.zeros(3, np.uint64), cut=7,
+    )  # fmt: skip
+    some = found.only(np.array([True, False, True]))
+    assert (some.part.tolist(), some.of.tolist(), some.cut) == ([0, 0, 1], [0, 1, 3], 7)
+    assert (some.weight.tolist(), some.prompts.tolist()) == ([14, 8], [200, 50])
+    assert (some.breaks_off.tolist(), some.names.tolist()) == ([True, False], [0, 2])
+
+
 def test_the_colon_of_field_names_is_the_token() -> None:
     assert tokenise([":"]).hashes.tolist() == [int(COLON)]
 
@@ -366,7 +380,7 @@ def best_of(first: range, second: range) -> list[int]:
     )  # fmt: skip
     prompt = np.concatenate([np.array(some, np.int32) for some in held])
     skeleton = np.repeat(np.arange(3, dtype=np.int32), [len(some) for some in held])
-    return standing(found, prompt, skeleton, np.zeros(100, np.bool_), MineOptions())[1].tolist()
+    return standing(found, prompt, skeleton, np.zeros(100, np.bool_), MineOptions()).tolist()
 
 
 def test_two_wordings_of_the_same_words_that_have_all_of_their_frame_between_them_are_the_frame() -> None:
@@ -390,5 +404,5 @@ def test_a_text_is_not_strewn_over_phrases_where_more_prompts_have_it_with_a_mar
     )  # fmt: skip
     prompt = np.concatenate([np.array(some, np.int32) for some in held])
     skeleton = np.repeat(np.arange(8, dtype=np.int32), [len(some) for some in held])
-    best = standing(found, prompt, skeleton, np.zeros(1100, np.bool_), MineOptions())[1]
+    best = standing(found, prompt, skeleton, np.zeros(1100, np.bool_), MineOptions())
     assert best[90:100].tolist() == [0] * 10

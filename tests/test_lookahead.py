@@ -61,3 +61,11 @@ def test_spans_follow_each_other_and_share_the_work_not_the_rows(monkeypatch: py
 @pytest.mark.parametrize("of", [[0], [0, 0, 0], [7, 7 + lookahead.LEAST]])
 def test_little_work_is_one_span(of: list[int]) -> None:
     assert in_spans(lambda first, last: (first, last), np.array(of), threads=4) == [(0, len(of) - 1)]
+
+
+def test_work_that_is_beside_other_work_already_is_one_span(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lookahead, "LEAST", 1)
+    of = np.arange(9)
+    inner = mapped(lambda _: in_spans(lambda first, last: (first, last), of, threads=2), range(3), threads=2)
+    assert list(inner) == [[(0, 8)]] * 3
+    assert in_spans(lambda first, last: (first, last), of, threads=2) == [(0, 4), (4, 8)]

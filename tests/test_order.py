@@ -19,10 +19,11 @@ RNG = np.random.default_rng(3)
         np.arange(9_000),
         RNG.integers(0, 20, 9_000, np.int32),
         RNG.integers(-30, 30, 9_000),
+        RNG.integers(0, 10**9, 9_000),
         RNG.integers(0, 9, 9_000) << 58,  # too large to take a place in
         np.tile([np.iinfo(np.int64).min, 3, np.iinfo(np.int64).max, 3], 2_000),
     ],
-    ids=["none", "one", "few", "sorted", "many", "negative", "large", "extreme"],
+    ids=["none", "one", "few", "sorted", "many", "negative", "sparse", "large", "extreme"],
 )
 def test_the_order_is_that_of_a_stable_sort(key: np.ndarray) -> None:
     assert order_of(key).tolist() == np.argsort(key, kind="stable").tolist()

@@ -212,11 +212,19 @@ def joined(parts: list[Corpus]) -> Corpus:
     bounds = np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)])
     number, cut = np.concatenate([part.prompt_no for part in parts])[order], sum(part.cut_tokens for part in parts)
     tokens, flags = np.empty(bounds[-1], np.uint64), np.empty(bounds[-1], np.uint8)
-    first = 0
-    while parts:
-        part = parts.pop(0)
-        _put(part.tokens, part.flags, part.bounds, rank[first : first + len(part)], bounds, tokens, flags)
-        first += len(part)
+
+    def taken() -> Iterator[tuple[Corpus, Int64s]]:
+        first = 0
+        while parts:
+            part = parts.pop(0)
+            yield part, rank[first : first + len(part)]
+            first += len(part)
+
+    def put(part: Corpus, places: Int64s) -> None:
+        _put(part.tokens, part.flags, part.bounds, places, bounds, tokens, flags)
+
+    for _ in mapped(lambda item: put(*item), taken()):
+        pass
     return Corpus(number, digest[order], tokens, flags, bounds, cut)
 
 

@@ -132,7 +132,7 @@ def first_labels(corpus: Corpus, found: Repeats, grouped: Classes, options: Mine
     if not len(grouped):
         return np.full(len(corpus), -1, np.int32), 0
     closed, prompt, skeleton = closures(corpus, found, grouped, options)
-    return standing(closed, prompt, skeleton, corpus.prompt_no < options.covered, options)[1], closed.cut
+    return standing(closed, prompt, skeleton, corpus.prompt_no < options.covered, options), closed.cut
 
 
 def settle(

@@ -12,6 +12,7 @@ from numba import njit
 from promptsim.families.atoms import Classes
 from promptsim.families.corpus import Corpus
 from promptsim.families.shingles import STARTS, STOPS, Repeats, width_of
+from promptsim.lookahead import in_spans
 from promptsim.records import Bools, Floats, Int32s, Int64s
 
 SHARE = 0.8  # of its prompts that have it there
@@ -117,11 +118,14 @@ def continued(corpus: Corpus, repeats: Repeats, anchored: int) -> Bools:
 
 def class_edges(corpus: Corpus, repeats: Repeats, classes: Classes, k: int, anchored: int) -> Int64s:
     """At which edges each class stands: the sum of 1 (the beginning) and 2 (the end)."""
-    counted = _of_classes(
-        corpus.bounds, repeats.shingle, repeats.place, repeats.of_prompt, repeats.kinds, classes.of_shingle,
-        len(classes), k, anchored,
+    counted = in_spans(
+        lambda lo, hi: _of_classes(
+            corpus.bounds[2 * lo : 2 * hi + 1], repeats.shingle, repeats.place, repeats.of_prompt[lo : hi + 1],
+            repeats.kinds, classes.of_shingle, len(classes), k, anchored,
+        ),
+        repeats.of_prompt,
     )  # fmt: skip
-    return _bits(counted, classes.prompts())
+    return _bits(np.sum(counted, axis=0), classes.prompts())
 
 
 def core_edges(

@@ -12,6 +12,7 @@ from promptsim.families.corpus import Corpus
 from promptsim.families.options import MineOptions
 from promptsim.families.postings import Postings
 from promptsim.families.shingles import mixed, shingles_of, width_of
+from promptsim.lookahead import in_spans
 from promptsim.records import Int32s, UInt8s, UInt64s
 
 
@@ -68,8 +69,12 @@ def _fillings(tokens, flags, bounds, k, anchored, longest, table, keys, of, skel
 def fillings(corpus: Corpus, postings: Postings, label: Int32s, options: MineOptions) -> tuple[UInt64s, UInt8s]:
     """Filling and place (a sum of `records.PLACE_*`) of every prompt that has a skeleton."""
     longest = int(np.diff(corpus.bounds).max(initial=0))
-    result: tuple[UInt64s, UInt8s] = _fillings(
-        corpus.tokens, corpus.flags, corpus.bounds, options.shingle, options.anchored, longest, postings.table,
-        postings.keys, postings.of, postings.skeleton, label,
+    parts = in_spans(
+        lambda lo, hi: _fillings(
+            corpus.tokens, corpus.flags, corpus.bounds[2 * lo : 2 * hi + 1], options.shingle, options.anchored,
+            longest, postings.table, postings.keys, postings.of, postings.skeleton, label[lo:hi],
+        ),
+        corpus.bounds[::2],
     )  # fmt: skip
-    return result
+    filling, place = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    return filling, place

@@ -65,10 +65,8 @@ def upheld(own: Int64s, matched: Int64s, edges: Floats, options: MineOptions) ->
     return enough
 
 
-def standing(
-    found: Closures, prompt: Int32s, skeleton: Int32s, seen: Bools, options: MineOptions
-) -> tuple[Bools, Int32s]:
-    """Which closures stand, and the one that each prompt goes to.
+def standing(found: Closures, prompt: Int32s, skeleton: Int32s, seen: Bools, options: MineOptions) -> Int32s:
+    """Of the closures that stand the one that each prompt goes to; -1: none.
 
     `seen` marks prompts that an earlier run looked at, among all the others: what they would make by themselves it has
     made, or it knew better. A phrase that stands here and there looks like a template beside what is left over.
@@ -76,6 +74,19 @@ def standing(
     n_prompts = len(seen)
     stands = _enough(found, found.prompts, n_prompts, options)
     stands &= ~_enough(found, np.bincount(skeleton[seen[prompt]], minlength=len(stands)), n_prompts, options)
+    if not stands.any():
+        return np.full(n_prompts, -1, np.int32)
+    held = stands[skeleton]
+    number = (np.cumsum(stands) - 1).astype(np.int32)[skeleton[held]]
+    best = _beside_each_other(found.only(stands), prompt[held], number, n_prompts, options)
+    return np.append(np.flatnonzero(stands), -1)[best].astype(np.int32)
+
+
+def _beside_each_other(
+    found: Closures, prompt: Int32s, skeleton: Int32s, n_prompts: int, options: MineOptions
+) -> Int32s:
+    """The same of closures that are enough by themselves."""
+    stands = np.ones(len(found), np.bool_)
     best: Int32s = heaviest(prompt, skeleton, found.weight, stands, n_prompts)
     for _ in range(ROUNDS):
         direct = np.bincount(best[best >= 0], minlength=len(stands))
@@ -91,7 +102,7 @@ def standing(
             break
         stands &= ~gone
         best = heaviest(prompt, skeleton, found.weight, stands, n_prompts)
-    return stands, best
+    return best
 
 
 def _folded(found: Closures, direct: Int64s, parent: Int32s, among: int, options: MineOptions) -> Bools:

@@ -14,6 +14,7 @@ from promptsim.families.consensus import Cores
 from promptsim.families.corpus import Corpus
 from promptsim.families.options import MineOptions
 from promptsim.families.postings import Assigned
+from promptsim.lookahead import in_spans
 from promptsim.records import Bools, Floats, Int32s
 
 
@@ -57,7 +58,14 @@ def repair(
     tokens = found.near_share ** (1 / options.shingle)  # a changed word breaks as many shingles as each has tokens
     chosen = np.flatnonzero(tried & ((2 * tokens - 1) * rank[near] > rank[label]))
     near, own = near[chosen], label[chosen]
-    held: Floats = _aligned(corpus.tokens, corpus.bounds, chosen, near, fixed.text, fixed.text_of, options.max_aligned)
+    lengths = (corpus.bounds[2::2] - corpus.bounds[:-1:2])[chosen]
+    parts: list[Floats] = in_spans(
+        lambda lo, hi: _aligned(
+            corpus.tokens, corpus.bounds, chosen[lo:hi], near[lo:hi], fixed.text, fixed.text_of, options.max_aligned
+        ),
+        np.concatenate([np.zeros(1, np.int64), np.cumsum(lengths)]),
+    )
+    held = np.concatenate(parts)
     enough = (held >= options.aligned) & (held * fixed.tokens[near] >= options.aligned_weight)
     akin = _inside(fixed.text, fixed.text_of, own, near) >= options.akin
     worth = np.where(own < 0, held, 2 * held - 1) * rank[near]

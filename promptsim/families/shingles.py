@@ -6,13 +6,15 @@ sketch throws away what stands in too few prompts before anything is stored for 
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numba import njit
 
 from promptsim.families.corpus import Corpus
-from promptsim.lookahead import in_spans
+from promptsim.lookahead import in_spans, mapped
 from promptsim.records import Bools, Int32s, Int64s, UInt8s, UInt64s
 
 PLAIN, STARTS, STOPS = 0, 1, 2  # kinds of a shingle: anywhere, at a line's start, at a line's end …
@@ -21,7 +23,10 @@ MOST_NAMES = 32  # of one text
 NAME = 2  # tokens of such a name of what follows ("Question: …"): shorter than any other shingle
 COLON = np.uint64(0x0C32B97184F22E60)  # the token, as a test holds; asking for it would compile the tokeniser
 LARGEST_SKETCH = 1 << 28
+BLOCK = 1 << 19  # tokens whose shingles are sought at once
 FEW = 32  # keys that are sorted sooner by insertion
+
+_Candidates = tuple[UInt64s, Int32s, UInt8s, Int64s]  # hash, place and kind of occurrences, and how many a prompt has
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,34 +395,49 @@ def _frequent(corpus: Corpus, k: int, anchored: int, support: int) -> tuple[Int3
     )
     for more in others:
         _add(counts, more)
-    parts = in_spans(
-        lambda lo, hi: _candidates(
-            corpus.tokens, corpus.flags, corpus.bounds[2 * lo : 2 * hi + 1], k, anchored, bits, counts, support, longest
-        ),
-        corpus.bounds[::2],
-    )
-    place, found = (np.concatenate([part[column] for part in parts]) for column in (1, 3))
-    of_prompt = np.concatenate([np.zeros(1, np.int64), np.cumsum(found)])
     slots = 1 << int(np.ceil(np.log2(3 * np.count_nonzero(counts >= support) + 1024)))
+
+    def some(span: tuple[int, int]) -> _Candidates:
+        bounds = corpus.bounds[2 * span[0] : 2 * span[1] + 1]
+        found: _Candidates = _candidates(
+            corpus.tokens, corpus.flags, bounds, k, anchored, bits, counts, support, longest
+        )
+        return found
+
     while True:
-        numbered = _numbered([(hashes, kinds) for hashes, _, kinds, _ in parts], slots)
+        numbered = _numbered(mapped(some, _blocks(corpus)), 4 * len(corpus.tokens), slots)
         if numbered is not None:
-            return numbered[0], place, of_prompt, *numbered[1:]
+            return numbered
         slots *= 2
 
 
-def _numbered(parts: list[tuple[UInt64s, UInt8s]], slots: int) -> tuple[Int32s, UInt64s, UInt8s] | None:
-    """The shingle of each occurrence, and the hash and kind of each shingle; None if there are too many for `slots`."""
-    shingle = np.empty(sum(len(hashes) for hashes, _ in parts), np.int32)
+def _blocks(corpus: Corpus) -> Iterator[tuple[int, int]]:
+    """Prompts in blocks of about BLOCK tokens, which fit the processor's memory with what is found in them."""
+    of = corpus.bounds[::2]
+    inner = np.searchsorted(of, np.arange(BLOCK, int(of[-1]), BLOCK))
+    return pairwise([0, *inner.tolist(), len(corpus)])
+
+
+def _numbered(
+    parts: Iterable[_Candidates], room: int, slots: int
+) -> tuple[Int32s, Int32s, Int64s, UInt64s, UInt8s] | None:
+    """The candidates with the shingles numbered: see `_frequent`. None if there are too many shingles for `slots`.
+
+    They are numbered one by one, while the next ones are sought.
+    """
+    shingle, place = np.empty(room, np.int32), np.empty(room, np.int32)
     table = np.zeros((slots, 2), np.uint64)
     known, known_kind = np.empty(slots // 2, np.uint64), np.empty(slots // 2, np.uint8)
-    n_known, filled = 0, 0
-    for hashes, kinds in parts:
+    n_known, filled, counts = 0, 0, [np.zeros(1, np.int64)]
+    for hashes, places, kinds, found in parts:
         n_known = _number(hashes, kinds, table, known, known_kind, n_known, shingle[filled:])
         if n_known < 0:
             return None
-        filled += len(hashes)
-    return shingle, known[:n_known], known_kind[:n_known]
+        place[filled : filled + len(places)] = places
+        filled += len(places)
+        counts.append(found)
+    of_prompt = np.cumsum(np.concatenate(counts))
+    return shingle[:filled], place[:filled], of_prompt, known[:n_known], known_kind[:n_known]
 
 
 def drop(repeats: Repeats, keep: np.ndarray) -> Repeats:

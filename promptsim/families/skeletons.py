@@ -6,7 +6,7 @@ fixed tokens of a typical prompt, punctuation half. A child that adds nothing to
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numba import njit
@@ -53,6 +53,18 @@ class Closures:
 
     def __len__(self) -> int:
         return len(self.weight)
+
+    def only(self, keep: Bools) -> Closures:
+        """Some of them, renumbered, as if there were no others."""
+        number = np.cumsum(keep) - 1
+        owner = np.repeat(np.arange(len(self)), np.diff(self.of))
+        stays = keep[self.part] & keep[owner]
+        sizes = np.bincount(number[owner[stays]], minlength=int(np.count_nonzero(keep)))
+        columns = {
+            each.name: getattr(self, each.name)[keep] for each in fields(self) if each.name not in ("part", "of", "cut")
+        }
+        part = number[self.part[stays]].astype(np.int32)
+        return replace(self, part=part, of=np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]), **columns)
 
 
 @njit(cache=True, nogil=True)
