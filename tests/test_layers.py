@@ -13,7 +13,7 @@ RANKS: dict[str, int] = {
     for rank, rooms in enumerate(
         [
             ("errors", "records", "progress"),
-            ("text", "contract", "settings", "visible", "meetings", "memory", "order", "pages"),
+            ("text", "contract", "settings", "visible", "lookahead", "meetings", "memory", "order", "pages"),
             ("intake", "encode", "store", "index", "families", "networks", "evaluate"),
             ("simulate",),
             ("engine",),
