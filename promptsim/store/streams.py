@@ -63,9 +63,9 @@ class Streams(Core):
         `events`: of the first so many, as a snapshot has them, so that another thread can ask beside it.
         """
         events = self.numbered_events() if events is None else events
-        order = _by_prompt_and_account(self.columns.prompt(events), self.columns.account(events))
-        prompt, account = self.columns.prompt(events)[order], self.columns.account(events)[order]
-        time = self.columns.time(events)[order]
+        prompt, account = self.columns.prompt(events), self.columns.account(events)
+        order = _by_prompt_and_account(prompt, account)
+        prompt, account, time = prompt[order], account[order], self.columns.time(events)[order]
         starts = np.flatnonzero(firsts(prompt, account))
         return Incidence(
             prompt_no=prompt[starts].astype(np.int64),
