@@ -7,6 +7,7 @@ place are sorted as one number, wherever both fit.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from promptsim.records import Bools, Int64s
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+Keys = Sequence["npt.NDArray[np.integer[Any]]"]
 BITS = 63  # of a number that is not negative
 FEW = 4_096  # keys that numpy sorts sooner than one looks at what would be faster
 DENSE = 2  # times the keys there may be, of those that are counted
@@ -68,6 +70,18 @@ def order_by(*keys: npt.NDArray[np.integer[Any]]) -> Int64s:
     for key in keys[-2::-1]:
         order = order[order_of(key[order])]
     return order
+
+
+def put_ties_in_order(order: Int64s, by: Keys, then: Keys) -> None:
+    """`order` is ascending by the keys `by`: in place, put what is equal in them in order by the keys `then`.
+
+    For where few are equal: only those are sorted.
+    """
+    tied = ~firsts(*(key[order] for key in by))
+    tied[:-1] |= tied[1:]
+    rows = np.flatnonzero(tied)
+    some = order[rows]
+    order[rows] = some[order_by(*(key[some] for key in (*by, *then)))]
 
 
 def firsts(*keys: npt.NDArray[np.generic]) -> Bools:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from promptsim.order import firsts, order_by, order_of
+from promptsim.order import firsts, order_by, order_of, put_ties_in_order
 
 RNG = np.random.default_rng(3)
 
@@ -41,3 +41,14 @@ def test_the_first_of_equal_rows_beside_each_other() -> None:
     assert firsts(one).tolist() == [True, False, False, True, False, True]
     assert firsts(one, other).tolist() == [True, False, True, True, False, True]
     assert firsts(one[:0], other[:0]).tolist() == []
+
+
+@pytest.mark.parametrize("size", [500, 9_000])
+def test_what_is_equal_in_the_first_keys_is_put_in_order_by_the_further_ones(size: int) -> None:
+    first, second = RNG.integers(0, size, size), RNG.integers(0, 6, size)
+    order = order_of(first)
+    put_ties_in_order(order, [first], [second])
+    assert order.tolist() == np.lexsort((second, first)).tolist()
+    nothing = order[:0].copy()
+    put_ties_in_order(nothing, [first[:0]], [second[:0]])
+    assert nothing.tolist() == []

@@ -16,7 +16,7 @@ import numpy as np
 
 from promptsim.networks.options import HOUR
 from promptsim.networks.parties import Parties
-from promptsim.order import firsts, order_by, order_of
+from promptsim.order import firsts, order_by, order_of, put_ties_in_order
 from promptsim.records import Activity, Bools, Family, Int32s, Int64s, Members, UInt8s, UInt64s
 
 RETRY_WITHIN = HOUR // 6
@@ -122,11 +122,7 @@ def _by_account(activity: Activity) -> Int64s:
     if (time[1:] < time[:-1]).any():
         return order_by(account, time, prompt)
     order = order_of(account)
-    again = ~firsts(account[order], time[order])
-    again[:-1] |= again[1:]
-    rows = np.flatnonzero(again)
-    some = order[rows]
-    order[rows] = some[order_by(account[some], time[some], prompt[some])]
+    put_ties_in_order(order, [account, time], [prompt])
     return order
 
 

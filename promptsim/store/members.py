@@ -165,7 +165,7 @@ class Memberships(Reading):
         rows, body = connection.execute(
             "SELECT rows, body FROM member_blocks WHERE last_prompt = ?", (last,)
         ).fetchone()
-        block = _decoded(rows, body)
+        block = _whole([(rows, body)])
         pairs = zip(block.prompt_no.tolist(), _entries(block), strict=True)
         return {number: [entry for _, entry in some] for number, some in groupby(pairs, key=lambda pair: pair[0])}
 
@@ -258,14 +258,6 @@ def _columns(rows: int, body: bytes) -> list[Any]:
         found.append(np.frombuffer(body, kind, count=size, offset=min(start, len(body))))
         start += found[-1].nbytes
     return found
-
-
-def _decoded(rows: int, body: bytes) -> Members:
-    *known, place = _columns(rows, body)
-    columns: dict[str, Any] = {
-        name: column.astype(wanted, copy=False) for (name, _), column, wanted in zip(KINDS, known, TYPES, strict=True)
-    }
-    return Members(**columns, place=place if len(place) == rows else None)
 
 
 def _from_rows(rows: Sequence[Sequence[int]]) -> Members:

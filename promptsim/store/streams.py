@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import orjson
 
-from promptsim.order import firsts, order_by, order_of
+from promptsim.order import firsts, order_of, put_ties_in_order
 from promptsim.records import Activity, Bools, DocumentBatch, Incidence, Int32s, Int64s
 from promptsim.store.core import Core, blocks, chunks
 from promptsim.store.database import Connection, explained
@@ -123,12 +123,8 @@ class Streams(Core):
 
 
 def _by_prompt_and_account(prompt: Int32s, account: Int32s) -> Int64s:
-    """The order of the events that are not erased. Most prompts are sent once: only the others sort their accounts."""
+    """The order of the events that are not erased. Most prompts are sent once."""
     order = order_of(prompt)
     order = order[account[order] >= 0]
-    alone = firsts(prompt[order])
-    alone[:-1] &= alone[1:]
-    rows = np.flatnonzero(~alone)
-    some = order[rows]
-    order[rows] = some[order_by(prompt[some], account[some])]
+    put_ties_in_order(order, [prompt], [account])
     return order
