@@ -10,12 +10,14 @@ import pytest
 
 from promptsim.networks.benign import explain
 from promptsim.networks.drill import FalseAlarms, flagged_numbers, measure_false_alarms, measure_power
+from promptsim.networks.evenness import volume_scatter
 from promptsim.networks.forms import of_one_text
 from promptsim.networks.link import link
-from promptsim.networks.metadata import MetadataIndex, combined
-from promptsim.networks.narrative import co_use, least_of
+from promptsim.networks.metadata import Link, MetadataIndex, combined
+from promptsim.networks.narrative import co_use, least_of, metadata, scattered
 from promptsim.networks.options import DAY, NetworkOptions
 from promptsim.networks.parties import group_parties
+from promptsim.networks.reference import Reference
 from promptsim.networks.rehearsal import NONE, Rehearsal, add_benign
 from promptsim.networks.sharding import measure_sharding
 from promptsim.networks.solo import Observer
@@ -284,6 +286,36 @@ def test_the_sentence_of_co_use_names_a_number_of_texts_that_half_of_the_account
     assert co_use(72, times, 0.2, 1e-9).sentence == (
         "3 of 5 accounts use at least 4 of these 72 templates; chance would give 0.2."
     )
+
+
+def test_scatter_is_told_in_words_where_there_is_none() -> None:
+    ordinary = Reference(float(np.log(0.45)), 0.3, 30)
+    even, uneven = volume_scatter(np.full(6, 25)), volume_scatter(np.array([24, 25, 26, 25, 24, 27]))
+    assert (
+        scattered(even, ordinary) == "there is no scatter; between independent users it is about 11 times that of dice"
+    )
+    assert scattered(uneven, ordinary) == (
+        "the scatter is 0.062 times that of dice; between independent users it is about 11 times"
+    )
+
+
+@pytest.mark.parametrize(
+    ("found", "told"),
+    [
+        (Link("user_agent", 80, 80, 79.0, 0.47), None),  # most carry it, here and elsewhere
+        (
+            Link("ip", 80, 0, 2.0, 1.0),
+            "0 of 80 accounts share a value of ip with another of the group; chance would give 2.",
+        ),
+        (
+            Link("ip", 80, 80, 60.0, 0.01),
+            "80 of 80 accounts share a value of ip with another of the group; chance would give 60.",
+        ),
+    ],
+)
+def test_a_value_that_chance_would_let_most_share_is_not_told(found: Link, told: str | None) -> None:
+    line = metadata(found)
+    assert (line.sentence if line else None) == told
 
 
 def test_users_of_a_tool_with_two_texts_are_not_accused_for_belonging_to_different_organisations() -> None:

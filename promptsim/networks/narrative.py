@@ -12,9 +12,11 @@ import numpy as np
 from promptsim.networks.benign import Benign
 from promptsim.networks.conduct import Background, Judgement
 from promptsim.networks.corroboration import Corroborated
+from promptsim.networks.evenness import Scatter
 from promptsim.networks.groups import Group
 from promptsim.networks.metadata import Link
 from promptsim.networks.options import DAY, HOUR
+from promptsim.networks.reference import Reference
 from promptsim.networks.rhythm import Schedule
 from promptsim.networks.sharding import Sharding
 from promptsim.networks.succession import Succession
@@ -79,9 +81,8 @@ def schedule(claim: Judgement, what: str) -> Evidence:
 def volume(claim: Judgement, background: Background) -> Evidence:
     scatter = claim.volume
     sentence = (
-        f"The {scatter.parties} accounts send nearly the same number of requests: their scatter is "
-        f"{number(scatter.observed)} times that of dice; between independent users it is about "
-        f"{number(scatter.ordinary(background.volume))} times."
+        f"The {scatter.parties} accounts send {_alike(scatter)} number of requests: "
+        f"{scattered(scatter, background.volume)}."
     )
     return Evidence("even_volumes", round(scatter.observed, 3), sentence, claim.p_volume)
 
@@ -89,11 +90,22 @@ def volume(claim: Judgement, background: Background) -> Evidence:
 def share(claim: Judgement, background: Background, what: str) -> Evidence:
     scatter = claim.share
     sentence = (
-        f"The share of {what} in what each of {scatter.parties} accounts sends is nearly the same: the scatter is "
-        f"{number(scatter.observed)} times that of dice; between independent users it is about "
-        f"{number(scatter.ordinary(background.share))} times."
+        f"The share of {what} in what each of {scatter.parties} accounts sends is {_alike(scatter)}: "
+        f"{scattered(scatter, background.share)}."
     )
     return Evidence("even_shares", round(scatter.observed, 3), sentence, claim.p_share)
+
+
+def _alike(scatter: Scatter) -> str:
+    return "nearly the same" if scatter.observed else "exactly the same"
+
+
+def scattered(scatter: Scatter, reference: Reference) -> str:
+    """How far it scatters, and how far independent users would."""
+    ordinary = f"between independent users it is about {number(scatter.ordinary(reference))} times"
+    if scatter.observed:
+        return f"the scatter is {number(scatter.observed)} times that of dice; {ordinary}"
+    return f"there is no scatter; {ordinary} that of dice"
 
 
 def claimed(claim: Judgement, background: Background, what: str = "this text") -> tuple[Evidence, ...]:
@@ -139,7 +151,10 @@ def succession(found: Succession) -> Evidence | None:
     return Evidence("hand_overs", len(found.hand_overs), sentence, found.p_value)
 
 
-def metadata(link: Link) -> Evidence:
+def metadata(link: Link) -> Evidence | None:
+    """Nothing where a value is so common that most would share it anyway: that tells neither for nor against."""
+    if link.p_value > CLAIMED and link.expected > link.known / 2:
+        return None
     sentence = (
         f"{link.linked} of {link.known} accounts share a value of {link.key} with another of the group; "
         f"chance would give {number(link.expected)}."
