@@ -12,10 +12,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from promptsim.networks.evenness import (
     SHARE_PRIOR,
@@ -120,7 +121,7 @@ def observe(usage: Usage, rows: Int64s | slice, long_text: bool, with_wording: b
     """
     figures = figures_of(usage, rows)
     level, level_error = _level(figures)
-    place = usage.place[rows].astype(np.int32) if usage.place is not None and long_text else None
+    place = usage.place[rows] if usage.place is not None and long_text else None
     return Conduct(
         figures=figures,
         volume=volume_scatter(figures.uses),
@@ -147,12 +148,19 @@ def without_shares(conduct: Conduct) -> Conduct:
 
 def _level(figures: Figures) -> tuple[float, float]:
     """Logit of the mean share among regular parties, with its standard error."""
-    shares = figures.uses / np.maximum(figures.total, 1)
-    regular = figures.uses >= REGULAR
-    shares = shares[regular] if regular.any() else shares
-    mean = float(np.clip(np.mean(shares), 0.001, 0.999))
-    error = float(np.std(shares) / np.sqrt(len(shares)) / (mean * (1 - mean))) if len(shares) >= 3 else 1.0
-    return float(np.log(mean / (1 - mean))), error
+    level, error = _logit_of_share(figures.uses, figures.total)
+    return level, error
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _logit_of_share(uses: Any, total: Any) -> tuple[float, float]:
+    shares = uses / np.maximum(total, 1)
+    regular = uses >= REGULAR
+    if regular.any():
+        shares = shares[regular]
+    mean = min(max(shares.mean(), 0.001), 0.999)
+    error = shares.std() / np.sqrt(len(shares)) / (mean * (1 - mean)) if len(shares) >= 3 else 1.0
+    return np.log(mean / (1 - mean)), error
 
 
 def fit_background(people: People, reference: Mapping[int, Conduct]) -> Background:

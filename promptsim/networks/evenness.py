@@ -5,15 +5,18 @@ Independent users differ: their volumes scatter far beyond a Poisson law, and so
 programme that deals out work gives every account about as much, or the same share. The scatter that counts as
 ordinary is taken from the reference families. Parties with fewer than `LEAST` uses are left out and the rest counted
 from there on: a family sees only those who used it, and cut-off distributions look even.
+Compiled: it is asked of every text.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 from scipy import special
 
 from promptsim.networks.reference import Prior, Reference, fit_reference
@@ -53,28 +56,62 @@ class Scatter:
 
 def volume_scatter(uses: Int64s) -> Scatter:
     """Variance over mean of the uses from `LEAST` on."""
-    volume = uses[uses >= LEAST].astype(np.float64) - (LEAST - 1)
-    if len(volume) < 3 or _mostly_cut_off(uses):
-        return Scatter(1.0, 0.0, len(volume))
-    mean = float(volume.mean())
-    return Scatter(float(volume.var(ddof=1)) / mean, mean, len(volume), 1 / (len(volume) * mean))
+    return Scatter(*_of_volume(uses))
 
 
 def share_scatter(uses: Int64s, total: Int64s) -> Scatter:
     """Pearson's dispersion of the shares that the family has in what each party sends."""
-    keep = uses >= LEAST
-    used, sent = uses[keep].astype(np.float64), total[keep].astype(np.float64)
-    share = used.sum() / max(sent.sum(), 1)
-    if keep.sum() < 3 or share >= MIXED_SHARE or _mostly_cut_off(uses):
-        return Scatter(1.0, 0.0, int(keep.sum()))
-    dice = sent * share * (1 - share)
-    spread = float((np.square(used - sent * share) / dice).sum() / (len(used) - 1))
-    return Scatter(spread, float(sent.mean() - 1), len(used), 1 / float(dice.sum()))
+    return Scatter(*_of_share(uses, total))
 
 
-def _mostly_cut_off(uses: Int64s) -> bool:
-    """Of those who came back, less than half are counted: what is left is a tail, and tails look even."""
-    return bool(2 * (uses >= LEAST).sum() < (uses >= 2).sum())
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _of_volume(uses: Any) -> tuple[float, float, int, float]:
+    """The fields of `Scatter`."""
+    counted, cut_off = _counted(uses)
+    if counted < 3 or cut_off:
+        return 1.0, 0.0, counted, 0.0
+    total = 0
+    for used in uses:
+        total += used - (LEAST - 1) if used >= LEAST else 0
+    mean = total / counted
+    squares = 0.0
+    for used in uses:
+        if used >= LEAST:
+            squares += (used - (LEAST - 1) - mean) ** 2
+    return squares / (counted - 1) / mean, mean, counted, 1 / (counted * mean)
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _of_share(uses: Any, total: Any) -> tuple[float, float, int, float]:
+    """The fields of `Scatter`."""
+    counted, cut_off = _counted(uses)
+    used, sent = 0, 0
+    for i in range(len(uses)):
+        if uses[i] >= LEAST:
+            used += uses[i]
+            sent += total[i]
+    share = used / max(sent, 1)
+    if counted < 3 or share >= MIXED_SHARE or cut_off:
+        return 1.0, 0.0, counted, 0.0
+    spread = dice = 0.0
+    for i in range(len(uses)):
+        if uses[i] >= LEAST:
+            own = total[i] * share * (1 - share)
+            spread += (uses[i] - total[i] * share) ** 2 / own
+            dice += own
+    return spread / (counted - 1), sent / counted - 1, counted, 1 / dice
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _counted(uses: Any) -> tuple[int, bool]:
+    """Parties that are counted; whether they are less than half of those who came back: then what is left is a tail,
+    and tails look even.
+    """
+    counted = again = 0
+    for used in uses:
+        counted += used >= LEAST
+        again += used >= 2
+    return counted, 2 * counted < again
 
 
 def fit_scatter(scatters: Sequence[Scatter], prior: Prior) -> Reference:

@@ -11,9 +11,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 from scipy import special
 
 from promptsim.networks.figures import Figures
@@ -136,21 +138,26 @@ def _moments(uses: Uses, pairs: Int64s) -> tuple[float, float] | None:
 
 def scheduled_parties(alpha: float, beta: float, uses: Int64s, sitting: Int64s, level: float) -> tuple[Bools, Doubles]:
     """Which parties look scheduled at this level, and the chance that a person with as many uses would."""
-    distinct = np.flatnonzero(np.bincount(uses)) if uses.max(initial=0) <= MANY_USES else np.unique(uses)
-    known = [_limit(alpha, beta, number, level) for number in distinct.tolist()]
-    limit, chance = (np.array([one[at] for one in known], np.float64) for at in (0, 1))
-    at = np.searchsorted(distinct, uses)
-    return sitting <= limit[at], chance[at]
+    limits, chances = _limits(alpha, beta, level)
+    few = np.minimum(uses, MANY_USES)
+    limit, chance = limits[few], chances[few]
+    many = np.flatnonzero(uses > MANY_USES)
+    if len(many):
+        limit[many] = np.floor(uses[many] * special.betaincinv(alpha, beta, level))
+        chance[many] = level
+    return sitting <= limit, chance
 
 
-@lru_cache(maxsize=20_000)
-def _limit(alpha: float, beta: float, uses: int, level: float) -> tuple[float, float]:
-    """Most uses in sittings that still count as scheduled (-1: none), and the chance of so few."""
-    if uses > MANY_USES:
-        return float(np.floor(uses * special.betaincinv(alpha, beta, level))), level
-    law = np.cumsum(beta_binomial(np.arange(uses + 1), uses, alpha, beta))
-    limit = int(np.searchsorted(law, level, side="right")) - 1
-    return float(limit), float(law[limit]) if limit >= 0 else 0.0
+@lru_cache(maxsize=64)
+def _limits(alpha: float, beta: float, level: float) -> tuple[Doubles, Doubles]:
+    """For each number of uses, the most in sittings that still count as scheduled (-1: none), and the chance of it."""
+    limits, chances = np.full(MANY_USES + 1, -1.0), np.zeros(MANY_USES + 1)
+    for uses in range(MANY_USES + 1):
+        law = np.cumsum(beta_binomial(np.arange(uses + 1), uses, alpha, beta))
+        limit = int(np.searchsorted(law, level, side="right")) - 1
+        if limit >= 0:
+            limits[uses], chances[uses] = limit, law[limit]
+    return limits, chances
 
 
 def assess_schedule(people: People, uses: Int64s, sitting: Int64s) -> Schedule:
@@ -184,15 +191,16 @@ class Hours:
 
 def measure_hours(figures: Figures) -> Hours:
     """Mean over parties of the squared resultant of the daily phase, less what chance adds; variation of gaps."""
-    known = figures.uses >= LEAST_USES
-    if known.sum() < 3:
-        return Hours(1.0, 0.0, int(known.sum()))
-    uses = figures.uses[known]
-    concentration = ((figures.daily[known] - uses) / (uses * (uses - 1))).mean()
-    return Hours(float(concentration), _median(figures.gaps[known]), int(known.sum()))
+    return Hours(*_hours(figures.uses, figures.daily, figures.gaps))
 
 
-def _median(values: Doubles) -> float:
-    """`np.median` of a few values, which takes it far longer to begin than to end."""
-    ascending, middle = np.sort(values), len(values) // 2
-    return float(ascending[middle] if len(values) % 2 else (ascending[middle - 1] + ascending[middle]) / 2)
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def _hours(uses: Any, daily: Any, gaps: Any) -> tuple[float, float, int]:
+    """The fields of `Hours`."""
+    known = uses >= LEAST_USES
+    parties = int(known.sum())
+    if parties < 3:
+        return 1.0, 0.0, parties
+    often = uses[known]
+    concentration = ((daily[known] - often) / (often * (often - 1))).mean()
+    return concentration, np.median(gaps[known]), parties
