@@ -19,13 +19,15 @@ from promptsim.families.commonplace import commonplace
 from promptsim.families.consensus import cores
 from promptsim.families.corpus import Corpus, read
 from promptsim.families.everyone import below, sample_share
+from promptsim.families.fixed import distinct_weight
 from promptsim.families.hierarchy import parents, standing
 from promptsim.families.neighbours import in_order, near_duplicates, room_for
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import Pairs, affordable, meetings, pairs
 from promptsim.families.postings import assign, assign_known, build
 from promptsim.families.repair import repair
-from promptsim.families.shingles import COLON, Repeats, distinct_weight, drop, repeats
+from promptsim.families.repeats import Repeats, drop, repeats
+from promptsim.families.shingles import COLON
 from promptsim.families.skeletons import Closures
 from promptsim.families.support import distinct_residuals
 from promptsim.records import DocumentBatch

@@ -14,10 +14,10 @@ import numpy as np
 
 from promptsim.families.consensus import Cores
 from promptsim.families.corpus import Corpus, interleaved, tokenised
+from promptsim.families.fixed import distinct_weight
 from promptsim.families.options import MineOptions
 from promptsim.families.postings import assign, build
 from promptsim.families.repair import repair
-from promptsim.families.shingles import distinct_weight
 from promptsim.families.wordings import fixed_text
 from promptsim.records import Bools, Floats, Int32s, Skeleton, UInt8s, UInt64s
 from promptsim.text.unwrap import unwrapped

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numba import njit
 
+from promptsim.families.keys import mixed, put_in_order, slots_for
 from promptsim.families.minhash import EMPTY, STEP, coefficients, lower
-from promptsim.families.shingles import Repeats, mixed, put_in_order, slots_for
+from promptsim.families.repeats import Repeats
 from promptsim.lookahead import in_spans
 from promptsim.records import Bools, Int32s, Int64s, UInt64s
 

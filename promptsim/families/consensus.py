@@ -15,7 +15,9 @@ from numba import njit
 
 from promptsim.families.corpus import Corpus
 from promptsim.families.edges import core_edges, count_of
-from promptsim.families.shingles import PLAIN, Repeats, closed_edges, distinct_weight, width_of
+from promptsim.families.fixed import closed_edges, distinct_weight
+from promptsim.families.repeats import Repeats
+from promptsim.families.shingles import PLAIN, width_of
 from promptsim.lookahead import in_spans
 from promptsim.order import order_of
 from promptsim.records import Bools, Floats, Int32s, Int64s, UInt64s

@@ -25,7 +25,8 @@ from promptsim.families.options import MineOptions
 from promptsim.families.payload import is_payload
 from promptsim.families.postings import Assigned, Postings, assign, assign_known, build
 from promptsim.families.repair import repair
-from promptsim.families.shingles import NAMES, STARTS, Repeats, drop, repeats
+from promptsim.families.repeats import Repeats, drop, repeats
+from promptsim.families.shingles import NAMES, STARTS
 from promptsim.families.skeletons import class_weights, closures, marked
 from promptsim.families.splinters import without_splinters
 from promptsim.families.support import distinct_residuals

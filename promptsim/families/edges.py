@@ -11,7 +11,8 @@ from numba import njit
 
 from promptsim.families.atoms import Classes
 from promptsim.families.corpus import Corpus
-from promptsim.families.shingles import STARTS, STOPS, Repeats, width_of
+from promptsim.families.repeats import Repeats
+from promptsim.families.shingles import STARTS, STOPS, width_of
 from promptsim.lookahead import in_spans
 from promptsim.records import Bools, Floats, Int32s, Int64s
 

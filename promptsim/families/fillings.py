@@ -9,9 +9,10 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.corpus import Corpus
+from promptsim.families.keys import mixed
 from promptsim.families.options import MineOptions
 from promptsim.families.postings import Postings
-from promptsim.families.shingles import mixed, shingles_of, width_of
+from promptsim.families.shingles import shingles_of, width_of
 from promptsim.lookahead import in_spans
 from promptsim.records import Int32s, UInt8s, UInt64s
 

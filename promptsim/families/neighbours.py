@@ -12,9 +12,9 @@ from numba import njit
 
 from promptsim.families.atoms import find_root
 from promptsim.families.corpus import Corpus
+from promptsim.families.keys import mixed, slots_for
 from promptsim.families.minhash import EMPTY, coefficients, lower
 from promptsim.families.options import MineOptions
-from promptsim.families.shingles import mixed, slots_for
 from promptsim.order import firsts
 from promptsim.records import Int32s, Int64s, UInt64s
 

@@ -12,7 +12,8 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.consensus import Cores
-from promptsim.families.shingles import Repeats, shingles_of
+from promptsim.families.repeats import Repeats
+from promptsim.families.shingles import shingles_of
 from promptsim.lookahead import in_spans
 from promptsim.records import Floats, Int32s, Int64s, UInt8s, UInt64s
 

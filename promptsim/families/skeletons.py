@@ -16,18 +16,11 @@ from promptsim.families.chance import least_weight
 from promptsim.families.consensus import Cores, cores_of
 from promptsim.families.corpus import Corpus
 from promptsim.families.edges import LINE, class_edges, continued, count_of
+from promptsim.families.fixed import closed_edges, distinct_weight, words_key
 from promptsim.families.options import MineOptions
 from promptsim.families.pairs import meetings
-from promptsim.families.shingles import (
-    NAMES,
-    STARTS,
-    STOPS,
-    Repeats,
-    closed_edges,
-    distinct_weight,
-    width_of,
-    words_key,
-)
+from promptsim.families.repeats import Repeats
+from promptsim.families.shingles import NAMES, STARTS, STOPS, width_of
 from promptsim.lookahead import in_spans
 from promptsim.order import order_of
 from promptsim.records import Bools, Floats, Int32s, Int64s, UInt64s

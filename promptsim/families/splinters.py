@@ -20,9 +20,10 @@ from numba import njit
 from promptsim.families.alignment import in_runs
 from promptsim.families.consensus import Cores, grouped
 from promptsim.families.corpus import Corpus
+from promptsim.families.fixed import distinct_weight
 from promptsim.families.options import MineOptions
 from promptsim.families.postings import Postings
-from promptsim.families.shingles import distinct_weight, shingles_of
+from promptsim.families.shingles import shingles_of
 from promptsim.records import Bools, Floats, Int32s, Int64s, UInt64s
 
 

@@ -11,7 +11,9 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.corpus import Corpus
-from promptsim.families.shingles import Repeats, distinct_of, mixed, width_of
+from promptsim.families.keys import distinct_of, mixed
+from promptsim.families.repeats import Repeats
+from promptsim.families.shingles import width_of
 from promptsim.lookahead import in_spans
 from promptsim.records import Int32s
 

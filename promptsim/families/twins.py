@@ -13,7 +13,7 @@ import numpy as np
 from numba import njit
 
 from promptsim.families.alignment import align
-from promptsim.families.shingles import mixed
+from promptsim.families.keys import mixed
 from promptsim.records import Bools, Floats, Int64s, UInt64s
 
 WORDS = 3  # of a triple
