@@ -675,6 +675,15 @@ def test_what_is_not_in_the_sample_is_assigned_and_what_is_left_is_mined_again()
     assert set(sampled[126:]) == {-1}
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_family_too_small_for_the_sample_is_found_in_a_part_and_gathered_from_all(seed: int) -> None:
+    """Of 400 prompts 50 are mined at a time: of a family of 60 about seven, now four, now a dozen."""
+    prompts = filled(SUMMARY, 60, seed) + strangers(340, seed)
+    found = mined(prompts, options=MineOptions(max_prompts=50))
+    assert [(f.template, f.prompt_count) for f in found.families] == [(SUMMARY.format("{1}"), 60)]
+    assert groups(found, 400) == [0] * 60 + [-1] * 340
+
+
 def test_new_prompts_are_assigned_to_known_skeletons() -> None:
     found = mined(filled(SUMMARY, 15, 1) + filled(REVIEW, 15, 2) + strangers(30, 3))
     index = SkeletonIndex(found.skeletons)

@@ -18,7 +18,7 @@ from promptsim.families.chance import least_weight
 from promptsim.families.commonplace import commonplace
 from promptsim.families.consensus import cores
 from promptsim.families.corpus import Corpus, read
-from promptsim.families.everyone import below, sample_share
+from promptsim.families.everyone import below, parts_of, sample_share
 from promptsim.families.fixed import distinct_weight
 from promptsim.families.hierarchy import parents, standing
 from promptsim.families.neighbours import in_order, near_duplicates, room_for
@@ -337,6 +337,25 @@ def test_a_sample_of_a_smaller_share_lies_within_one_of_a_larger() -> None:
     quarter, half = (below(share)(digest) for share in (0.25, 0.5))
     assert (half >= quarter).all()
     assert (quarter.mean(), half.mean()) == (pytest.approx(0.25, abs=0.02), pytest.approx(0.5, abs=0.02))
+
+
+@pytest.mark.parametrize("count", [1, 90, 100, 150, 4_000])
+def test_every_prompt_that_the_sample_leaves_is_in_one_part(count: int) -> None:
+    digest = np.random.default_rng(2).integers(0, 2**64, count, np.uint64)
+    parts = parts_of(digest, 100)
+    assert np.sort(np.concatenate(parts)).tolist() == list(range(count))
+    assert all((np.diff(part) > 0).all() for part in parts)
+    share = sample_share(100, count)
+    assert [len(part) / count for part in parts[1:]] == pytest.approx([share] * (len(parts) - 1), abs=0.02)
+    assert len(parts[0]) / count <= share + 0.02
+
+
+def test_a_few_more_prompts_leave_the_parts_as_they_are_and_no_part_is_the_sample() -> None:
+    digest = np.random.default_rng(2).integers(0, 2**64, 4_000, np.uint64)
+    few, more = parts_of(digest[:3_900], 1_000), parts_of(digest, 1_000)
+    assert [one.tolist() for one in few] == [other[other < 3_900].tolist() for other in more]
+    sampled = below(0.25)(digest)
+    assert [sampled[part].mean() for part in more] == pytest.approx([0.25] * 4, abs=0.05)
 
 
 def test_a_heavier_closure_is_no_parent_of_one_that_has_only_its_last_field() -> None:

@@ -1,8 +1,10 @@
-"""Documents → every prompt with its skeleton, whatever their number: a bounded sample is mined, the rest is assigned.
+"""Documents → every prompt with its skeleton, whatever their number: at most so many are mined at once.
 
-    all ─► sample by content ─► discovery ─► the others assigned ─► a sample of what is left ─► discovery ─► assigned
+    all ─► a sample ─► discovery ─► the others assigned ─► what is left, in parts ─► of each part:
+           what is known by now assigned ─► discovery ─► … ─► what earlier parts left assigned
 
-Skeletons change little with the size of the sample, so the work of mining stays bounded and only reading grows.
+The sample shows the large families, whose prompts then need no mining. What is left is mined part by part, so that no
+prompt is passed over: a family is found where one part has a handful of its prompts. Memory stays bounded.
 """
 
 from __future__ import annotations
@@ -10,17 +12,17 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, fields, replace
+from typing import Any, Protocol
 
 import numpy as np
 
 from promptsim.families.consensus import Cores, joined_cores
-from promptsim.families.corpus import Corpus, Digests, Piece, Wanted, chunk, pieces, read
+from promptsim.families.corpus import Corpus, Digests, Piece, Wanted, chunk, joined, pieces, read, rows_of
 from promptsim.families.discovery import Discovery, discover
 from promptsim.families.fillings import fillings
 from promptsim.families.options import MineOptions
-from promptsim.families.postings import Postings, assign
+from promptsim.families.postings import Postings, assign, build
 from promptsim.families.repair import repair
 from promptsim.families.shingles import texts_of_many_names
 from promptsim.lookahead import mapped
@@ -48,6 +50,12 @@ class Labelled:
         return len(self.prompt_no)
 
 
+NOBODY = Labelled(
+    np.empty(0, np.int64), np.empty(0, np.uint64), np.empty(0, np.int32), np.empty(0, np.uint64),
+    np.empty(0, np.uint8), np.empty(0, np.int32),
+)  # fmt: skip
+
+
 @dataclass(frozen=True, slots=True)
 class Everyone:
     """All prompts labelled, the skeletons, and the corpus in which near-duplicates of what is left can be sought."""
@@ -69,44 +77,105 @@ class Known(Protocol):
     def stands(self) -> Bools: ...
 
 
+@dataclass(frozen=True, slots=True)
+class Source:
+    """All documents, some of them by number, and the digests of those that were read."""
+
+    documents: Documents
+    documents_of: DocumentsOf
+    total: int
+    seen: Digests
+
+
+@dataclass(frozen=True, slots=True)
+class Skeletons:
+    """Those that were found in several corpora, one after the other."""
+
+    cores: Cores
+    postings: Postings
+    stands: Bools
+
+    @staticmethod
+    def joined(known: Known | None, found: Discovery) -> Known:
+        """The known ones, then those found."""
+        if known is None:
+            return found
+        cores = joined_cores(known.cores, found.cores)
+        return Skeletons(cores, build(cores), np.concatenate([known.stands, found.stands]))
+
+
 def label_everyone(
     documents: Documents, documents_of: DocumentsOf, total: int, options: MineOptions, progress: Progress
 ) -> Everyone:
-    """Mine all prompts if there are at most `max_prompts`; else a sample, twice."""
+    """Mine all prompts if there are at most `max_prompts`; else a sample of them, then what it leaves in parts."""
     if total <= options.max_prompts:
         with progress.stage("reading prompts", total) as stage:
             corpus = read(counted(documents, stage), options.max_tokens)
         with progress.stage("finding shared text"):
             found = discover(corpus, options)
-        return Everyone(labelled_by(corpus, found, options), found.cores, corpus, _cuts([corpus], [found]))
-    sampled, seen = below(sample_share(options.max_prompts, total)), Digests()
-    with progress.stage("reading a sample", total) as stage:
-        corpus = read(counted(documents, stage), options.max_tokens, sampled, seen)
+        return Everyone(labelled_by(corpus, found, options), found.cores, corpus, _cuts(corpus, found))
+    source = Source(documents, documents_of, total, Digests())
+    labelled, first, cuts = _by_a_sample(source, options, progress)
+    return _with_the_rest(source, labelled, first, cuts, options, progress)
+
+
+def _by_a_sample(source: Source, options: MineOptions, progress: Progress) -> tuple[Labelled, Cores, dict[str, int]]:
+    """All prompts by what a sample of them shows, its skeletons, and what was cut."""
+    sampled = below(sample_share(options.max_prompts, source.total))
+    with progress.stage("reading a sample", source.total) as stage:
+        corpus = read(counted(source.documents, stage), options.max_tokens, sampled, source.seen)
     with progress.stage("finding shared text"):
         found = discover(corpus, options)
-    first_cuts = _cuts([corpus], [found])
-    parts = [labelled_by(corpus, found, options)]
+    cuts, parts = _cuts(corpus, found), [labelled_by(corpus, found, options)]
     del corpus
-    with progress.stage("assigning the others", total) as stage:
-        parts += assigned(pieces(counted(documents, stage), seen, lambda digest: ~sampled(digest)), found, options)
-    everyone = in_order(parts)
-    left = np.flatnonzero(everyone.label < 0)
-    sampled_again = below(sample_share(options.max_prompts, len(left)), turn=True)(everyone.digest[left])
-    chosen, others = everyone.digest[left[sampled_again]], everyone.digest[left[~sampled_again]]
-    numbers = np.sort(everyone.prompt_no[left[sampled_again]])
-    with progress.stage("reading what is left", len(numbers)) as stage:
-        some = counted(lambda: documents_of(numbers), stage)
-        second = read(some, options.max_tokens, lambda digest: among(digest, chosen), seen)
-    with progress.stage("finding shared text in it"):
-        again = discover(second, options)
-    cuts = summed(first_cuts, _cuts([second], [again]), {"prompts_left_unmined": len(others)})
-    parts = [labelled_by(second, again, options)]
+    with progress.stage("assigning the others", source.total) as stage:
+        others = pieces(counted(source.documents, stage), source.seen, lambda digest: ~sampled(digest))
+        parts += assigned(others, found, options)
+    return in_order(parts), found.cores, cuts
+
+
+def _with_the_rest(
+    source: Source, labelled: Labelled, first: Cores, cuts: dict[str, int], options: MineOptions, progress: Progress
+) -> Everyone:
+    """What the sample leaves, mined in parts; the corpus is what is left of the last part, a full one."""
+    left = np.flatnonzero(labelled.label < 0)
+    known: Known | None = None
+    told: list[Labelled] = []
+    with progress.stage("mining what is left", len(left)) as stage:
+        for part in parts_of(labelled.digest[left], options.max_prompts):
+            rows = left[part]
+            mine, corpus = _read_again(source, labelled.prompt_no[rows], labelled.digest[rows], known, options)
+            found = discover(corpus, options)
+            told += *mine, _numbered_from(len(known.cores) if known else 0, labelled_by(corpus, found, options))
+            known, cuts = Skeletons.joined(known, found), summed(cuts, _cuts(corpus, found))
+            stage.advance(len(rows))
+    assert known is not None  # there is a part at least
+    labelled = _updated(labelled, in_order(told), len(first))
+    others = np.setdiff1d(labelled.digest[left[labelled.label[left] < 0]], corpus.digest, assume_unique=True)
     if len(others):
-        with progress.stage("assigning the rest", total) as stage:
-            rest = pieces(counted(documents, stage), seen, lambda digest: among(digest, others))
-            parts += assigned(rest, again, options)
-    late = in_order(parts)
-    return Everyone(_updated(everyone, late, len(found.cores)), joined_cores(found.cores, again.cores), second, cuts)
+        with progress.stage("assigning what earlier parts left", source.total) as stage:
+            rest = pieces(counted(source.documents, stage), source.seen, lambda digest: among(digest, others))
+            labelled = _updated(labelled, in_order(assigned(rest, known, options)), len(first))
+    return Everyone(labelled, joined_cores(first, known.cores), corpus, cuts)
+
+
+def _read_again(
+    source: Source, prompt_no: Int64s, digest: UInt64s, known: Known | None, options: MineOptions
+) -> tuple[list[Labelled], Corpus]:
+    """Some prompts, their digests ascending: those that are made from known skeletons, and the others as a corpus."""
+    numbers = np.sort(prompt_no)
+    some = pieces(lambda: source.documents_of(numbers), source.seen, lambda read: among(read, digest))
+
+    def split(piece: Piece) -> tuple[Labelled, Corpus]:
+        part = chunk(piece, options.max_tokens)
+        if known is None:
+            return NOBODY, part
+        label = _assigned(part, known, options)
+        explained, others = np.flatnonzero(label >= 0), np.flatnonzero(label < 0)
+        return _labelled(rows_of(part, explained), label[explained], known.postings, options), rows_of(part, others)
+
+    both = list(mapped(split, some))
+    return [labelled for labelled, _ in both], joined([corpus for _, corpus in both])
 
 
 def counted(documents: Documents, stage: Stage) -> Documents:
@@ -129,14 +198,22 @@ def sample_share(most: int, total: int) -> float:
     return float(2.0 ** (-steps / STEPS))
 
 
-def below(share: float, *, turn: bool = False) -> Wanted:
-    """A sample of about `share` of all digests; `turn` takes another one than without."""
+def below(share: float) -> Wanted:
+    """A sample of about `share` of all digests."""
     limit = np.uint64(min(share * NUMBERS, NUMBERS - 2048))
-    if share >= 1:
-        return lambda digest: np.ones(len(digest), np.bool_)
-    if turn:
-        return lambda digest: (digest << np.uint64(32) | digest >> np.uint64(32)) < limit
     return lambda digest: digest < limit
+
+
+def parts_of(digest: UInt64s, most: int) -> list[Int64s]:
+    """Rows of prompts, in parts by content: all but the first, which may be smaller, of the share that a sample has.
+
+    By other bits than `below` looks at: some of the prompts were in the sample, and a part has as many of those as any.
+    """
+    share = sample_share(most, len(digest))
+    count = math.ceil(1 / share)
+    turned = digest << np.uint64(32) | digest >> np.uint64(32)
+    part = np.minimum(turned / (share * NUMBERS), count - 1).astype(np.int64)
+    return [np.flatnonzero(part == number) for number in reversed(range(count))]
 
 
 def labelled_by(corpus: Corpus, found: Discovery, options: MineOptions) -> Labelled:
@@ -152,32 +229,32 @@ def _labelled(corpus: Corpus, label: Int32s, postings: Postings, options: MineOp
 
 def assigned(some: Iterable[Piece], found: Known, options: MineOptions) -> list[Labelled]:
     """The pieces, each assigned to the skeletons that were found, in bounded memory."""
-    stands = np.append(found.stands, False)
 
     def label(piece: Piece) -> Labelled:
         part = chunk(piece, options.max_tokens)
-        seen = assign(
-            found.postings, part.tokens, part.flags, part.bounds, options.shingle, options.anchored, options.accept
-        )
-        best = np.where(stands[seen.best], seen.best, np.int32(-1)).astype(np.int32)  # -1 is the last
-        best, _ = repair(part, found.cores, seen, best, found.stands, options)
-        return _labelled(part, best, found.postings, options)
+        return _labelled(part, _assigned(part, found, options), found.postings, options)
 
     return [part for part in mapped(label, some) if len(part)]
 
 
+def _assigned(part: Corpus, found: Known, options: MineOptions) -> Int32s:
+    """The skeleton of each prompt, -1 for none."""
+    stands = np.append(found.stands, False)
+    seen = assign(
+        found.postings, part.tokens, part.flags, part.bounds, options.shingle, options.anchored, options.accept
+    )
+    best = np.where(stands[seen.best], seen.best, np.int32(-1)).astype(np.int32)  # -1 is the last
+    return repair(part, found.cores, seen, best, found.stands, options)[0]
+
+
 def in_order(parts: list[Labelled]) -> Labelled:
     """Several parts as one, sorted by content."""
-    digest = np.concatenate([np.empty(0, np.uint64), *(part.digest for part in parts)])
-    order = np.argsort(digest, kind="stable")
-    return Labelled(
-        np.concatenate([np.empty(0, np.int64), *(part.prompt_no for part in parts)])[order],
-        digest[order],
-        np.concatenate([np.empty(0, np.int32), *(part.label for part in parts)])[order],
-        np.concatenate([np.empty(0, np.uint64), *(part.filling for part in parts)])[order],
-        np.concatenate([np.empty(0, np.uint8), *(part.place for part in parts)])[order],
-        np.concatenate([np.empty(0, np.int32), *(part.length for part in parts)])[order],
-    )
+    columns: dict[str, Any] = {
+        field.name: np.concatenate([getattr(part, field.name) for part in (NOBODY, *parts)])
+        for field in fields(Labelled)
+    }
+    order = np.argsort(columns["digest"], kind="stable")
+    return Labelled(**{name: column[order] for name, column in columns.items()})
 
 
 def among(digest: UInt64s, ascending: UInt64s) -> Bools:
@@ -189,21 +266,26 @@ def among(digest: UInt64s, ascending: UInt64s) -> Bools:
 
 
 def _updated(everyone: Labelled, late: Labelled, first: int) -> Labelled:
-    """Labels of the second round written over, their skeletons numbered from `first` on."""
-    row = np.searchsorted(everyone.digest, late.digest)
+    """Later labels written over, their skeletons numbered from `first` on."""
+    row, late = np.searchsorted(everyone.digest, late.digest), _numbered_from(first, late)
     label, filling, place = everyone.label.copy(), everyone.filling.copy(), everyone.place.copy()
-    label[row] = np.where(late.label >= 0, late.label + first, -1)
-    filling[row], place[row] = late.filling, late.place
-    return Labelled(everyone.prompt_no, everyone.digest, label, filling, place, everyone.length)
+    label[row], filling[row], place[row] = late.label, late.filling, late.place
+    return replace(everyone, label=label, filling=filling, place=place)
 
 
-def _cuts(corpora: list[Corpus], discoveries: list[Discovery]) -> dict[str, int]:
+def _numbered_from(first: int, labelled: Labelled) -> Labelled:
+    """The same, skeleton 0 as number `first`."""
+    label = np.where(labelled.label >= 0, labelled.label + np.int32(first), np.int32(-1)).astype(np.int32)
+    return replace(labelled, label=label)
+
+
+def _cuts(corpus: Corpus, found: Discovery) -> dict[str, int]:
     return {
-        "tokens_of_long_prompts": sum(corpus.cut_tokens for corpus in corpora),
-        "texts_of_many_names": sum(int(texts_of_many_names(c.tokens, c.flags, c.bounds)) for c in corpora),
-        "classes_of_one_prompt": sum(found.cut_classes for found in discoveries),
-        "pairs_of_splinters": sum(found.cut_pairs for found in discoveries),
-        "skeletons_of_one_shingle": sum(found.postings.cut for found in discoveries),
+        "tokens_of_long_prompts": corpus.cut_tokens,
+        "texts_of_many_names": int(texts_of_many_names(corpus.tokens, corpus.flags, corpus.bounds)),
+        "classes_of_one_prompt": found.cut_classes,
+        "pairs_of_splinters": found.cut_pairs,
+        "skeletons_of_one_shingle": found.postings.cut,
     }
 
 
