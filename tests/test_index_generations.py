@@ -262,6 +262,17 @@ def test_another_text_version_is_rebuilt(world: World, home: Path, monkeypatch: 
     assert opened.status().state == "current"
 
 
+def test_an_index_of_an_earlier_format_is_rebuilt(world: World, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as earlier:
+        earlier.setattr(generation, "FORMAT", 1)
+        world.index(home).rebuild(full=True)
+    opened = world.index(home)
+    assert (opened.status().state, opened.needs_rebuild) == ("damaged", True)
+    assert "index format 1 is not 2" in opened.status().reason
+    opened.rebuild()
+    assert opened.status().state == "current"
+
+
 def test_an_index_of_more_prompts_than_the_store_has_is_not_used(home: Path) -> None:
     assert World(100).index(home).status().state == "stale"
 

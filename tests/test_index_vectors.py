@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from promptsim.errors import DamagedError
 from promptsim.index import vectors as room
 from promptsim.index.lists import Lists, Tuning, build
 from promptsim.index.rows import Halves, best, cosines
@@ -199,8 +198,12 @@ def test_the_scan_finds_what_faiss_finds_in_the_same_codes(width: int, tmp_path:
     held = faiss.ArrayInvertedLists(lists.count, lists.code_size)
     for i, size in enumerate(lists.sizes.tolist()):
         data = lists.file.bytes[lists.starts[i] : lists.starts[i + 1]]
-        codes = data[: size * lists.code_size].copy()
-        numbers = data[-(-size // 8) * 8 * lists.code_size :].view(np.int64)[:size].copy()
+        room_for = -(-size // 8) * 8
+        groups, words = data[: room_for * lists.code_size].reshape(-1, 8 * lists.code_size), lists.code_size // 8 - 1
+        bits = groups[:, : 64 * words].reshape(-1, words, 8, 8).swapaxes(1, 2).reshape(room_for, 8 * words)
+        factors = groups[:, 64 * words :].reshape(-1, 2, 8, 4).swapaxes(1, 2).reshape(room_for, 8)
+        codes = np.ascontiguousarray(np.concatenate([bits, factors], axis=1)[:size])
+        numbers = data[room_for * lists.code_size :].view(np.int64)[:size].copy()
         held.add_entries(i, size, faiss.swig_ptr(numbers), faiss.swig_ptr(codes))
     ivf.replace_invlists(held, False)
     for query in clustered(20, width=width, seed=5).astype(np.float32):
@@ -224,12 +227,3 @@ def test_a_mask_holds_in_every_code_that_is_scanned(
     found = built[1].candidates(asked(3), 2000, ROWS, mask)
     for line in found:
         assert sorted(line[line >= 0].tolist()) == np.flatnonzero(mask).tolist()
-
-
-def test_codes_that_are_not_of_whole_words_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rows = clustered(500)
-    with monkeypatch.context() as earlier:
-        earlier.setattr("promptsim.index.lists.WORD", 32)
-        files = build(tmp_path / "a", rows, 0, 500, SMALL, Silent())
-    with pytest.raises(DamagedError, match=r"a\.lists: its codes are not of whole words"):
-        Lists(tmp_path / "a", files)

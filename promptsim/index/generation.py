@@ -27,7 +27,7 @@ try:
 except ImportError:  # not a POSIX system: no locks, so old generations are kept until the next start
     fcntl = None  # type: ignore[assignment]
 
-FORMAT = 1
+FORMAT = 2
 CURRENT = "CURRENT"
 MANIFEST = "manifest.json"
 BUILDING = ".building-"

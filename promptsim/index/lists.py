@@ -28,7 +28,7 @@ from numba import njit
 
 from promptsim.errors import DamagedError
 from promptsim.index.rows import Halves
-from promptsim.index.scan import FACTORS, WORD, scan
+from promptsim.index.scan import FACTORS, LANES, WORD, scan
 from promptsim.index.seal import Seal, SealedFile, seal
 from promptsim.index.threads import both
 from promptsim.order import order_of
@@ -38,6 +38,7 @@ from promptsim.records import Bools, Floats, Int32s, Int64s, UInt8s
 
 SEED = 20261123
 NUMBER_BYTES = 8
+PIECE = 4  # bytes of a code that stay together: half a word, or a factor
 MOST_LISTS = 1024  # before crowded ones are split: twice as many cost twice as long to build
 CROWDED, PART = 4_000, 2_000  # rows of a list that is split, and of each part
 THREADS = 2
@@ -89,11 +90,14 @@ def thin(held: Lists, alive: Bools, name: Path) -> dict[str, Seal]:
         for i, size in enumerate(held.sizes.tolist()):
             data = held.file.bytes[starts[i] : starts[i + 1]]
             numbers = data[int(_capacity(held.sizes[i])) * width :].view("<i8")[:size]
-            stays = alive[numbers]
-            sizes[i] = np.count_nonzero(stays)
-            codes = data[: size * width].reshape(size, width)[stays]
+            stays = np.flatnonzero(alive[numbers])
+            sizes[i] = len(stays)
+            codes = np.zeros(int(_capacity(sizes[i])) * width // PIECE, "<u4")
+            codes[_places(np.zeros_like(stays), np.arange(len(stays)), width)] = data.view("<u4")[
+                _places(np.zeros_like(stays), stays, width)
+            ]
             spare = int(_capacity(sizes[i]) - sizes[i])
-            out.write(codes.tobytes() + bytes(spare * width) + numbers[stays].tobytes() + bytes(spare * NUMBER_BYTES))
+            out.write(codes.tobytes() + numbers[stays].tobytes() + bytes(spare * NUMBER_BYTES))
     _beside(name, SIZES).write_bytes(sizes.astype("<i8").tobytes())
     return _sealed(name)
 
@@ -117,16 +121,13 @@ class Lists:
         self.file = SealedFile(_beside(name, LISTS), files)
         self.sizes: Int64s = SealedFile(_beside(name, SIZES), files).array("<i8").astype(np.int64)
         self._index = faiss.deserialize_index(np.array(quantiser.bytes))
-        self._quantiser = _ivf(self._index).quantizer
         self.rows = int(self.sizes.sum())
         self.count, self.code_size = _ivf(self._index).nlist, _ivf(self._index).code_size
         self.starts = _list_starts(self.sizes, self.code_size)
         if self.sizes.size != self.count or self.starts[-1] != self.file.bytes.size:
             raise DamagedError(f"{self.file.path}: its size does not fit the sizes of its lists")
         self._words = _ivf(self._index).d // WORD
-        if self.code_size != self._words * NUMBER_BYTES + FACTORS:
-            raise DamagedError(f"{self.file.path}: its codes are not of whole words, as an earlier release wrote them")
-        self._centroids = self._quantiser.reconstruct_n(0, self.count)
+        self._centroids = _ivf(self._index).quantizer.reconstruct_n(0, self.count)
         self._first = self.starts[:-1] // NUMBER_BYTES
         self._numbers = self._first + _capacity(self.sizes) * self.code_size // NUMBER_BYTES
 
@@ -137,35 +138,46 @@ class Lists:
         """
         _use_threads(len(queries) >= MANY_QUERIES)
         turned = _turned(self._index, queries)
-        probes = min(self.count, 1 + 2 * codes * self.count // max(self.rows, 1))
-        chosen = self._quantiser.search(turned, probes)[1]
-        sizes = np.where(chosen >= 0, self.sizes[chosen], 0)
-        before = np.cumsum(sizes, axis=1) - sizes
-        chosen[before >= codes] = -1
-        self._check(chosen)
         found = np.full((len(queries), k), -1, np.int64)
         for i, query in enumerate(turned):
-            some = self._scan(query, k, chosen[i][chosen[i] >= 0], mask)
+            order = np.argsort(-_products(query, self._centroids), kind="stable")
+            sizes = self.sizes[order]
+            some = self._scan(query, k, order[np.cumsum(sizes) - sizes < codes], mask)
             found[i, : len(some)] = some
         return found
 
     def _scan(self, query: Floats, k: int, chosen: Int64s, mask: Bools | None) -> Int64s:
         """The numbers of the best k codes of the chosen lists."""
-        data = self.file.bytes.view("<u8"), self.file.bytes.view("<f4"), self._first, self._numbers, self.sizes
+        self._check(chosen)
+        data = self.file.bytes.view("<u8"), self._first, self._numbers, self.sizes
         allowed = np.zeros(0, np.bool_) if mask is None else mask
 
+        much = int(self.sizes[chosen].sum()) >= MUCH_SCANNED
+        held = -(-2 * k // 3) if much else k  # of k that are many, no half has more than two thirds
+
         def part(lists: Int64s) -> Part:
-            scores, found = scan(*data, lists, query, self._centroids, k, allowed, (0,) * self._words)
+            scores, found = scan(*data, lists, query, self._centroids, held, allowed, (0,) * self._words)
             return scores, found
 
-        much = int(self.sizes[chosen].sum()) >= MUCH_SCANNED
         parts = both(part, chosen[::2], chosen[1::2]) if much else (part(chosen),)
         scores, found = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
         return found if len(found) <= k else found[np.argpartition(-scores, k - 1)[:k]]
 
     def _check(self, chosen: Int64s) -> None:
-        used = np.unique(chosen[chosen >= 0])
+        used = np.sort(chosen)
         self.file.check(self.starts[used], self.starts[used + 1])
+
+
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})  # type: ignore[untyped-decorator]
+def _products(query: Any, centroids: Any) -> Any:
+    """The product of a query with each centroid. A matrix library's threads would keep spinning beside the scan."""
+    found = np.empty(len(centroids), np.float32)
+    for i in range(len(centroids)):
+        total = np.float32(0)
+        for c in range(len(query)):
+            total += query[c] * centroids[i, c]
+        found[i] = total
+    return found
 
 
 def _use_threads(many: bool) -> None:
@@ -286,7 +298,7 @@ def _write_lists(
         if hasattr(os, "posix_fallocate"):  # a disk that is full says so now, not as a bus error
             os.posix_fallocate(file.fileno(), 0, int(starts[-1]))
         file.truncate(int(starts[-1]))
-    data = np.memmap(path, np.uint8, "r+")
+    data = np.memmap(path, "<u4", "r+")
     words = data.view("<i8")
     numbers_at = (starts[:-1] + _capacity(sizes) * width) // NUMBER_BYTES
     filled = np.zeros(sizes.size, np.int64)
@@ -297,12 +309,26 @@ def _write_lists(
         lists = lists[rows]
         codes = _codes(index, vectors[start + low + rows].astype(np.float32), lists)
         place = filled[lists] + np.arange(lists.size) - np.searchsorted(lists, lists)
-        data[(starts[lists] + place * width)[:, None] + np.arange(width)] = codes
+        data[_places(starts[lists], place, width)] = codes.view("<u4")
         words[numbers_at[lists] + place] = start + low + rows
         filled += np.bincount(lists, minlength=sizes.size)
         let_go(vectors)
         stage.advance(min(BLOCK_ROWS, places.size - low))
     data.flush()
+
+
+def _places(start: Int64s, place: Int64s, width: int) -> Int64s:
+    """Where the pieces of codes stand that are `place`th in a list that starts at byte `start`: [codes, width / PIECE].
+
+    In pieces from the file's first byte; groups are as `scan` reads them.
+    """
+    words = (width - FACTORS) // NUMBER_BYTES
+    group = start // PIECE + place // LANES * (LANES * width // PIECE)
+    lane = place % LANES
+    halves = np.arange(2 * words)
+    bits = halves // 2 * (2 * LANES) + halves % 2
+    factors = 2 * words * LANES + np.array([0, LANES])
+    return np.concatenate([(group + 2 * lane)[:, None] + bits, (group + lane)[:, None] + factors], axis=1)
 
 
 def _codes(index: Any, rows: Floats, lists: Int64s) -> UInt8s:
@@ -314,8 +340,8 @@ def _codes(index: Any, rows: Floats, lists: Int64s) -> UInt8s:
 
 
 def _capacity(sizes: Int64s) -> Int64s:
-    """Rows that a list has room for: a multiple of 8, so that the numbers behind the codes stand aligned."""
-    return -(-sizes // 8) * 8
+    """Rows that a list has room for: whole groups, so that the numbers behind the codes stand aligned too."""
+    return -(-sizes // LANES) * LANES
 
 
 def _list_starts(sizes: Int64s, code_size: int) -> Int64s:

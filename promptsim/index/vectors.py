@@ -20,8 +20,8 @@ from promptsim.pages import scattered
 from promptsim.records import Bools, Floats, Int64s
 
 EXACT_ROWS = 30_000  # scored one by one in about 4 ms
-LEAST_SCANNED, SCANNED = 200_000, 680  # codes read in one segment of n rows: all of a small one, 680 √n of a large one
-CANDIDATES, NAMED = 600, 1.0  # rows scored in full of each segment: √n if that is more
+LEAST_SCANNED, SCANNED = 200_000, 800  # codes read in one segment of n rows: all of a small one, 800 √n of a large one
+CANDIDATES, NAMED = 600, 0.75  # rows scored in full of each segment: three quarters of √n if that is more
 FEWEST = 100  # … or a segment's share of those of all, where all are asked: what is close lies in each by its size
 EVERY_CODE = 500_000  # under a filter, segments of at most so many rows are scanned whole: measured 5 ms at 160,000
 BATCH = 256
