@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from promptsim.index import vectors as room
 from promptsim.index.lists import Lists, Tuning, build
-from promptsim.index.rows import Halves, best, cosines
+from promptsim.index.rows import TRIED, Halves, best, best_of_each, cosines
 from promptsim.index.vectors import VectorIndex
 from promptsim.progress import Silent
 from promptsim.records import Bools, Floats, Int64s
@@ -95,6 +95,26 @@ def test_many_queries_at_once_are_answered_as_one_by_one() -> None:
             one_scores, one = best(rows, np.arange(3000), queries[i : i + 1], k)
             assert np.array_equal(found[i], one[0])
             assert np.array_equal(scores[i], one_scores[0])
+
+
+def test_rows_that_come_slowly_are_asked_for_all_at_once_and_the_answer_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    rows, queries = clustered(4000), asked(1)
+    numbers = np.random.default_rng(3).permutation(4000)[None, :3000]
+    numbers[0, 2000:2010] = -1
+    asked_for: list[Int64s] = []
+    monkeypatch.setattr("promptsim.index.rows.wanted", lambda _, starts, stops: asked_for.extend((starts, stops)))
+    monkeypatch.setattr("promptsim.index.rows.SLOW", 1e9)
+    quick = best_of_each(rows, numbers, queries, 20)
+    assert asked_for == []
+    monkeypatch.setattr("promptsim.index.rows.SLOW", 0.0)
+    slow = best_of_each(rows, numbers, queries, 20)
+    assert np.array_equal(slow[1], quick[1])
+    assert np.array_equal(slow[1], best(rows, np.sort(numbers[numbers >= 0]), queries, 20)[1])
+    later = np.sort(numbers[0, TRIED:][numbers[0, TRIED:] >= 0]) * rows.strides[0]
+    assert np.array_equal(asked_for[0], later)
+    assert np.array_equal(asked_for[1], later + rows.strides[0])
 
 
 def test_blocks_do_not_change_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ same score by whatever path it was found, and equal rows tie exactly. About 0.13
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,8 @@ BLOCK_CELLS = 1 << 21  # scores held at once: 8 MiB
 BLOCK_ROWS = 1 << 14
 MANY_QUERIES = 8  # from here on a matrix product is faster than row by row
 MANY_NUMBERS = 2_000  # rows from which on a second thread gains more than its start costs
+TRIED = 64  # rows of each query that are scored first …
+SLOW = 1e-5  # … and seconds for one from which on they come from the disk and not from memory (0.3 µs)
 CLOSE = 8  # rows of a span for each that is asked for, up to which the span is read: a page holds 8 of 256 numbers
 SLACK = 1e-4  # far above what the order of 256 additions changes in a cosine
 
@@ -90,11 +93,14 @@ def best_of_each(rows: Halves, numbers: Int64s, queries: Floats, k: int) -> tupl
         _cosines_each(_bits(rows), np.ascontiguousarray(some), queries, out)
         return out
 
-    middle = numbers.shape[1] // 2
     if numbers.size < MANY_NUMBERS:
-        scores = scored(numbers)
-    else:
-        scores = np.concatenate(both(scored, numbers[:, :middle], numbers[:, middle:]), axis=1)
+        return ranked(scored(numbers), numbers, k)
+    begun = time.perf_counter()
+    few, others = scored(numbers[:, :TRIED]), numbers[:, TRIED:]
+    if time.perf_counter() - begun > SLOW * few.size:
+        _ask_for_each(rows, others)
+    middle = others.shape[1] // 2
+    scores = np.concatenate([few, *both(scored, others[:, :middle], others[:, middle:])], axis=1)
     return ranked(scores, numbers, k)
 
 
@@ -121,6 +127,12 @@ def _ask_for(rows: Halves, numbers: Int64s) -> None:
     first, last = numbers[:1], numbers[-1:] + 1
     if int(last[0] - first[0]) <= CLOSE * numbers.size:
         wanted(rows, first * rows.strides[0], last * rows.strides[0])
+
+
+def _ask_for_each(rows: Halves, numbers: Int64s) -> None:
+    """Rows that lie far apart are read from the disk all at once, and not one after the other."""
+    starts = np.unique(numbers[numbers >= 0]) * rows.strides[0]
+    wanted(rows, starts, starts + rows.strides[0])
 
 
 def _promising(rows: Halves, numbers: Int64s, queries: Floats, floor: Floats, k: int) -> Int64s:
