@@ -4,7 +4,7 @@
            what is known by now assigned ─► discovery ─► … ─► what earlier parts left assigned
 
 The sample shows the large families, whose prompts then need no mining. What is left is mined part by part, so that no
-prompt is passed over: a family is found where one part has a handful of its prompts. Memory stays bounded.
+prompt is passed over: a small family is found where one part has a handful of its prompts. Memory stays bounded.
 """
 
 from __future__ import annotations
@@ -174,8 +174,12 @@ def _read_again(
         explained, others = np.flatnonzero(label >= 0), np.flatnonzero(label < 0)
         return _labelled(rows_of(part, explained), label[explained], known.postings, options), rows_of(part, others)
 
-    both = list(mapped(split, some))
-    return [labelled for labelled, _ in both], joined([corpus for _, corpus in both])
+    explained: list[Labelled] = []
+    others: list[Corpus] = []
+    for mine, left in mapped(split, some):
+        explained.append(mine)
+        others.append(left)
+    return explained, joined(others)
 
 
 def counted(documents: Documents, stage: Stage) -> Documents:

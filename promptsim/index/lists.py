@@ -153,7 +153,7 @@ class Lists:
         allowed = np.zeros(0, np.bool_) if mask is None else mask
 
         much = int(self.sizes[chosen].sum()) >= MUCH_SCANNED
-        held = -(-2 * k // 3) if much else k  # of k that are many, no half has more than two thirds
+        held = -(-2 * k // 3) if much else k  # of many, hardly ever are more than two thirds in one half
 
         def part(lists: Int64s) -> Part:
             scores, found = scan(*data, lists, query, self._centroids, held, allowed, (0,) * self._words)
