@@ -295,7 +295,11 @@ def test_scatter_is_told_in_words_where_there_is_none() -> None:
         scattered(even, ordinary) == "there is no scatter; between independent users it is about 11 times that of dice"
     )
     assert scattered(uneven, ordinary) == (
-        "the scatter is 0.062 times that of dice; between independent users it is about 11 times"
+        "the scatter is 0.062 times that of dice; between independent users it is about 11 times that of dice"
+    )
+    few = volume_scatter(np.full(6, 4))  # so few uses that independent users would hardly scatter more than dice
+    assert scattered(few, Reference(-4.0, 0.3, 30)) == (
+        "there is no scatter; between independent users it is about that of dice"
     )
 
 

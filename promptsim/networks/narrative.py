@@ -22,6 +22,7 @@ from promptsim.networks.sharding import Sharding
 from promptsim.networks.succession import Succession
 from promptsim.records import Evidence, Int64s
 
+AS_DICE = 1.1  # times the scatter of dice, below which it is told as that of dice
 CLAIMED = 0.05  # a figure with a larger p-value is not told as evidence
 
 
@@ -102,10 +103,12 @@ def _alike(scatter: Scatter) -> str:
 
 def scattered(scatter: Scatter, reference: Reference) -> str:
     """How far it scatters, and how far independent users would."""
-    ordinary = f"between independent users it is about {number(scatter.ordinary(reference))} times"
-    if scatter.observed:
-        return f"the scatter is {number(scatter.observed)} times that of dice; {ordinary}"
-    return f"there is no scatter; {ordinary} that of dice"
+    seen = (
+        f"the scatter is {number(scatter.observed)} times that of dice" if scatter.observed else "there is no scatter"
+    )
+    ordinary = scatter.ordinary(reference)
+    usual = f"{number(ordinary)} times that of dice" if ordinary >= AS_DICE else "that of dice"
+    return f"{seen}; between independent users it is about {usual}"
 
 
 def claimed(claim: Judgement, background: Background, what: str = "this text") -> tuple[Evidence, ...]:
