@@ -652,6 +652,9 @@ def test_long_prompts_are_cut_and_counted() -> None:
     prompts = [*filled(SUMMARY, 6, 1), payload(random.Random(1), 3_000)]
     found = mined(prompts, options=MineOptions(max_tokens=1_000))
     assert found.cuts["tokens_of_long_prompts"] == 2_000
+    several = [*filled(SUMMARY, 6, 1), *(payload(random.Random(seed), 3_000) for seed in range(60))]
+    parts = mined(several, options=MineOptions(max_tokens=1_000, max_prompts=20))
+    assert parts.cuts["tokens_of_long_prompts"] == 60 * 2_000  # each once, however often it is read
 
 
 def test_texts_with_more_names_of_fields_than_are_read_are_counted() -> None:

@@ -126,12 +126,13 @@ def _by_a_sample(source: Source, options: MineOptions, progress: Progress) -> tu
         corpus = read(counted(source.documents, stage), options.max_tokens, sampled, source.seen)
     with progress.stage("finding shared text"):
         found = discover(corpus, options)
-    cuts, parts = _cuts(corpus, found), [labelled_by(corpus, found, options)]
+    cuts, mined = _cuts(corpus, found), labelled_by(corpus, found, options)
     del corpus
     with progress.stage("assigning the others", source.total) as stage:
         others = pieces(counted(source.documents, stage), source.seen, lambda digest: ~sampled(digest))
-        parts += assigned(others, found, options)
-    return in_order(parts), found.cores, cuts
+        parts, cut_tokens = assigned(others, found, options)
+    cuts["tokens_of_long_prompts"] += cut_tokens
+    return in_order([mined, *parts]), found.cores, cuts
 
 
 def _with_the_rest(
@@ -155,21 +156,24 @@ def _with_the_rest(
     if len(others):
         with progress.stage("assigning what earlier parts left", source.total) as stage:
             rest = pieces(counted(source.documents, stage), source.seen, lambda digest: among(digest, others))
-            labelled = _updated(labelled, in_order(assigned(rest, known, options)), len(first))
+            labelled = _updated(labelled, in_order(assigned(rest, known, options)[0]), len(first))
     return Everyone(labelled, joined_cores(first, known.cores), corpus, cuts)
 
 
 def _read_again(
     source: Source, prompt_no: Int64s, digest: UInt64s, known: Known | None, options: MineOptions
 ) -> tuple[list[Labelled], Corpus]:
-    """Some prompts, their digests ascending: those that are made from known skeletons, and the others as a corpus."""
+    """Some prompts, their digests ascending: those that are made from known skeletons, and the others as a corpus.
+
+    It was read before, so it counts no tokens as cut.
+    """
     numbers = np.sort(prompt_no)
     some = pieces(lambda: source.documents_of(numbers), source.seen, lambda read: among(read, digest))
 
     def split(piece: Piece) -> tuple[Labelled, Corpus]:
         part = chunk(piece, options.max_tokens)
         if known is None:
-            return NOBODY, part
+            return NOBODY, replace(part, cut_tokens=0)
         label = _assigned(part, known, options)
         explained, others = np.flatnonzero(label >= 0), np.flatnonzero(label < 0)
         return _labelled(rows_of(part, explained), label[explained], known.postings, options), rows_of(part, others)
@@ -231,14 +235,15 @@ def _labelled(corpus: Corpus, label: Int32s, postings: Postings, options: MineOp
     return Labelled(corpus.prompt_no, corpus.digest, label, filling, place, length)
 
 
-def assigned(some: Iterable[Piece], found: Known, options: MineOptions) -> list[Labelled]:
-    """The pieces, each assigned to the skeletons that were found, in bounded memory."""
+def assigned(some: Iterable[Piece], found: Known, options: MineOptions) -> tuple[list[Labelled], int]:
+    """The pieces, each assigned to the skeletons that were found, in bounded memory; tokens that were not looked at."""
 
-    def label(piece: Piece) -> Labelled:
+    def label(piece: Piece) -> tuple[Labelled, int]:
         part = chunk(piece, options.max_tokens)
-        return _labelled(part, _assigned(part, found, options), found.postings, options)
+        return _labelled(part, _assigned(part, found, options), found.postings, options), part.cut_tokens
 
-    return [part for part in mapped(label, some) if len(part)]
+    parts = list(mapped(label, some))
+    return [part for part, _ in parts if len(part)], sum(cut for _, cut in parts)
 
 
 def _assigned(part: Corpus, found: Known, options: MineOptions) -> Int32s:

@@ -57,7 +57,7 @@ def extend(
     known = SkeletonIndex(previous.skeletons, options)
     with progress.stage("assigning what is new") as stage:
         new = counted(lambda: archive.documents(since_no=covered), stage)
-        fresh = in_order(assigned(pieces(new), known, options))
+        fresh = in_order(assigned(pieces(new), known, options)[0])
     earlier = _living(previous.members, incidence, covered)
     single, copied = _unexplained(earlier, incidence, covered, options)
     again, passed_over = _mined_again(previous, earlier, single, copied, fresh, options)
