@@ -687,6 +687,25 @@ def test_a_family_too_small_for_the_sample_is_found_in_a_part_and_gathered_from_
     assert groups(found, 400) == [0] * 60 + [-1] * 340
 
 
+@pytest.mark.parametrize("seed", [0, 1, 4])
+def test_a_small_sibling_of_a_large_text_is_found_though_the_sample_does_not_show_it(seed: int) -> None:
+    """The sample has fewer than five of its 20 prompts, which stand in line with most of the large text."""
+    begun = "You are a patient editor of travel guides who mends the spelling of a text and keeps its tone."
+    large, small = (
+        f"{begun} {more}\n{{}}"
+        for more in (
+            "Say at the end which words were wrong and why.",
+            "Then list every name of a place, one on a line.",
+        )
+    )
+    prompts = filled(large, 300, seed) + filled(small, 20, seed + 50) + strangers(80, seed)
+    found = mined(prompts, options=MineOptions(max_prompts=80))
+    assert sorted((f.prompt_count, f.template) for f in found.families) == [
+        (20, small.format("{1}")),
+        (300, large.format("{1}")),
+    ]
+
+
 def test_new_prompts_are_assigned_to_known_skeletons() -> None:
     found = mined(filled(SUMMARY, 15, 1) + filled(REVIEW, 15, 2) + strangers(30, 3))
     index = SkeletonIndex(found.skeletons)

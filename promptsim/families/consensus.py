@@ -251,3 +251,20 @@ def joined_cores(one: Cores, two: Cores) -> Cores:
         np.concatenate([one.text, two.text]),
         np.concatenate([one.text_of, two.text_of[1:] + one.text_of[-1]]),
     )
+
+
+def some_cores(cores: Cores, chosen: Int64s) -> Cores:
+    """Some skeletons, in the order given."""
+    shingles, of = _runs(cores.of, chosen)
+    tokens, text_of = _runs(cores.text_of, chosen)
+    return Cores(
+        cores.hashes[shingles], cores.weights[shingles], of, cores.tokens[chosen], cores.worth[chosen],
+        cores.example[chosen], cores.edges[chosen], cores.lined[chosen], cores.text[tokens], text_of,
+    )  # fmt: skip
+
+
+def _runs(of: Int64s, chosen: Int64s) -> tuple[Int64s, Int64s]:
+    """The places of the runs `of[i]:of[i + 1]` of the chosen ones, one after the other, and where each begins then."""
+    sizes = np.diff(of)[chosen]
+    starts = np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)])
+    return np.arange(starts[-1]) + np.repeat(of[chosen] - starts[:-1], sizes), starts

@@ -1,10 +1,12 @@
 """Documents → every prompt with its skeleton, whatever their number: at most so many are mined at once.
 
-    all ─► a sample ─► discovery ─► the others assigned ─► what is left, in parts ─► of each part:
-           what is known by now assigned ─► discovery ─► … ─► what earlier parts left assigned
+    all ─► a sample ─► discovery ─► the others assigned
+           a part of what was assigned ─► discovery ─► texts that are not known ─► all of it assigned again
+           what is left, in parts ─► of each: what is known by now assigned ─► discovery ─► … ─► what was left assigned
 
-The sample shows the large families, whose prompts then need no mining. What is left is mined part by part, so that no
-prompt is passed over: a small family is found where one part has a handful of its prompts. Memory stays bounded.
+The sample shows the large families. Among the prompts that are assigned to one there may be a small sibling of it: a
+part of them is mined too. What is left is mined part by part, so that none of it is passed over: a small family is
+found where one part has a handful of its prompts. Memory stays bounded.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from promptsim.families.consensus import Cores, joined_cores
+from promptsim.families.consensus import Cores, joined_cores, some_cores
 from promptsim.families.corpus import Corpus, Digests, Piece, Wanted, chunk, joined, pieces, read, rows_of
 from promptsim.families.discovery import Discovery, discover
 from promptsim.families.fillings import fillings
@@ -33,6 +35,8 @@ Documents = Callable[[], Iterator[DocumentBatch]]
 DocumentsOf = Callable[[Int64s], Iterator[DocumentBatch]]  # reads at least the prompts of these ascending numbers
 NUMBERS = 2.0**64
 STEPS = 4  # of the sample's share, for each halving
+SHARED = 0.1  # of a skeleton's prompts have a known one: the two are compared …
+SAME = 0.8  # … and are the same if they share so much of both
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +100,10 @@ class Skeletons:
     stands: Bools
 
     @staticmethod
-    def joined(known: Known | None, found: Discovery) -> Known:
-        """The known ones, then those found."""
-        if known is None:
-            return found
-        cores = joined_cores(known.cores, found.cores)
-        return Skeletons(cores, build(cores), np.concatenate([known.stands, found.stands]))
+    def joined(known: Known, found: Known, chosen: Int64s) -> Known:
+        """The known ones, then those chosen of the found ones."""
+        cores = joined_cores(known.cores, some_cores(found.cores, chosen))
+        return Skeletons(cores, build(cores), np.concatenate([known.stands, found.stands[chosen]]))
 
 
 def label_everyone(
@@ -115,12 +117,15 @@ def label_everyone(
             found = discover(corpus, options)
         return Everyone(labelled_by(corpus, found, options), found.cores, corpus, _cuts(corpus, found))
     source = Source(documents, documents_of, total, Digests())
-    labelled, first, cuts = _by_a_sample(source, options, progress)
-    return _with_the_rest(source, labelled, first, cuts, options, progress)
+    labelled, found, cuts = _by_a_sample(source, options, progress)
+    labelled, first, more = _with_siblings(source, labelled, found, options, progress)
+    return _with_the_rest(source, labelled, first, summed(cuts, more), options, progress)
 
 
-def _by_a_sample(source: Source, options: MineOptions, progress: Progress) -> tuple[Labelled, Cores, dict[str, int]]:
-    """All prompts by what a sample of them shows, its skeletons, and what was cut."""
+def _by_a_sample(
+    source: Source, options: MineOptions, progress: Progress
+) -> tuple[Labelled, Discovery, dict[str, int]]:
+    """All prompts by what a sample of them shows, what that is, and what was cut."""
     sampled = below(sample_share(options.max_prompts, source.total))
     with progress.stage("reading a sample", source.total) as stage:
         corpus = read(counted(source.documents, stage), options.max_tokens, sampled, source.seen)
@@ -132,7 +137,60 @@ def _by_a_sample(source: Source, options: MineOptions, progress: Progress) -> tu
         others = pieces(counted(source.documents, stage), source.seen, lambda digest: ~sampled(digest))
         parts, cut_tokens = assigned(others, found, options)
     cuts["tokens_of_long_prompts"] += cut_tokens
-    return in_order([mined, *parts]), found.cores, cuts
+    return in_order([mined, *parts]), found, cuts
+
+
+def _with_siblings(
+    source: Source, labelled: Labelled, found: Discovery, options: MineOptions, progress: Progress
+) -> tuple[Labelled, Cores, dict[str, int]]:
+    """Prompts that were only assigned, as many of them mined as at once: some are made from a small sibling of a text,
+    which the sample does not show. The labels with it, all skeletons by now, and what was cut.
+    """
+    sampled = below(sample_share(options.max_prompts, source.total))(labelled.digest)
+    explained = np.flatnonzero(labelled.label >= 0)
+    only_assigned = explained[~sampled[explained]]
+    rows = only_assigned[parts_of(labelled.digest[only_assigned], options.max_prompts)[-1]]
+    with progress.stage("mining what was assigned", len(rows)) as stage:
+        _, corpus = _read_again(source, labelled, rows, None, options)
+        stage.advance(len(rows))
+        here = discover(corpus, options)
+    same = known_as(here, labelled.label[np.searchsorted(labelled.digest, corpus.digest)], found.cores)
+    fresh, cuts = np.flatnonzero(here.stands & (same < 0)), _cuts(corpus, here)
+    if not len(fresh):
+        return labelled, found.cores, cuts
+    known, chosen = Skeletons.joined(found, here, fresh), labelled.digest[explained]
+    with progress.stage("assigning it again", source.total) as stage:
+        again = pieces(counted(source.documents, stage), source.seen, lambda digest: among(digest, chosen))
+        labelled = _updated(labelled, in_order(assigned(again, known, options)[0]), 0)
+    return labelled, known.cores, cuts
+
+
+def known_as(found: Discovery, label: Int32s, known: Cores) -> Int32s:
+    """For each found skeleton a known one that is the same: prompts have it as their `label`, and the texts are alike.
+
+    -1 for none.
+    """
+    number = np.full(len(found.cores), -1, np.int32)
+    both = np.flatnonzero((found.label >= 0) & (label >= 0))
+    pair, count = np.unique(found.label[both].astype(np.int64) << 32 | label[both], return_counts=True)
+    own, other = pair >> 32, pair & 0xFFFFFFFF
+    total = np.bincount(own, weights=count, minlength=len(found.cores))
+    likely = np.flatnonzero(count >= SHARED * total[own])
+    own, other = own[likely], other[likely]
+    one, two = some_cores(found.cores, own), some_cores(known, other)
+    of_pair = np.arange(len(own))
+    held = np.sort(_of_pair(two.hashes, np.repeat(of_pair, np.diff(two.of))))
+    pairs = np.repeat(of_pair, np.diff(one.of))
+    shared = np.bincount(pairs, weights=among(_of_pair(one.hashes, pairs), held), minlength=len(own))
+    same = shared >= SAME * np.maximum(np.diff(one.of), np.diff(two.of))
+    number[own[same]] = other[same]
+    return number
+
+
+def _of_pair(hashes: UInt64s, pair: Int64s) -> UInt64s:
+    """A number for a shingle of one pair of skeletons."""
+    mixed: UInt64s = hashes * np.uint64(0x9E3779B97F4A7C15) + pair.astype(np.uint64) * np.uint64(0xD6E8FEB86659FD93)
+    return mixed
 
 
 def _with_the_rest(
@@ -145,10 +203,11 @@ def _with_the_rest(
     with progress.stage("mining what is left", len(left)) as stage:
         for part in parts_of(labelled.digest[left], options.max_prompts):
             rows = left[part]
-            mine, corpus = _read_again(source, labelled.prompt_no[rows], labelled.digest[rows], known, options)
+            mine, corpus = _read_again(source, labelled, rows, known, options)
             found = discover(corpus, options)
             told += *mine, _numbered_from(len(known.cores) if known else 0, labelled_by(corpus, found, options))
-            known, cuts = Skeletons.joined(known, found), summed(cuts, _cuts(corpus, found))
+            known = Skeletons.joined(known, found, np.arange(len(found.cores))) if known else found
+            cuts = summed(cuts, _cuts(corpus, found))
             stage.advance(len(rows))
     assert known is not None  # there is a part at least
     labelled = _updated(labelled, in_order(told), len(first))
@@ -161,14 +220,14 @@ def _with_the_rest(
 
 
 def _read_again(
-    source: Source, prompt_no: Int64s, digest: UInt64s, known: Known | None, options: MineOptions
+    source: Source, labelled: Labelled, rows: Int64s, known: Known | None, options: MineOptions
 ) -> tuple[list[Labelled], Corpus]:
-    """Some prompts, their digests ascending: those that are made from known skeletons, and the others as a corpus.
+    """Some prompts: those that are made from known skeletons, and the others as a corpus.
 
     It was read before, so it counts no tokens as cut.
     """
-    numbers = np.sort(prompt_no)
-    some = pieces(lambda: source.documents_of(numbers), source.seen, lambda read: among(read, digest))
+    numbers, wanted = np.sort(labelled.prompt_no[rows]), labelled.digest[rows]
+    some = pieces(lambda: source.documents_of(numbers), source.seen, lambda digest: among(digest, wanted))
 
     def split(piece: Piece) -> tuple[Labelled, Corpus]:
         part = chunk(piece, options.max_tokens)
