@@ -700,6 +700,7 @@ def test_a_small_sibling_of_a_large_text_is_found_though_the_sample_does_not_sho
     )
     prompts = filled(large, 300, seed) + filled(small, 20, seed + 50) + strangers(80, seed)
     found = mined(prompts, options=MineOptions(max_prompts=80))
+    assert 0 < found.cuts["assigned_prompts_not_mined"] < 320
     assert sorted((f.prompt_count, f.template) for f in found.families) == [
         (20, small.format("{1}")),
         (300, large.format("{1}")),

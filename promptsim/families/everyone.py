@@ -109,7 +109,7 @@ class Skeletons:
 def label_everyone(
     documents: Documents, documents_of: DocumentsOf, total: int, options: MineOptions, progress: Progress
 ) -> Everyone:
-    """Mine all prompts if there are at most `max_prompts`; else a sample of them, then what it leaves in parts."""
+    """Mine all prompts if at most `max_prompts`; else a sample, some of what is assigned to it, all that is left."""
     if total <= options.max_prompts:
         with progress.stage("reading prompts", total) as stage:
             corpus = read(counted(documents, stage), options.max_tokens)
@@ -154,8 +154,9 @@ def _with_siblings(
         _, corpus = _read_again(source, labelled, rows, None, options)
         stage.advance(len(rows))
         here = discover(corpus, options)
-    same = known_as(here, labelled.label[np.searchsorted(labelled.digest, corpus.digest)], found.cores)
-    fresh, cuts = np.flatnonzero(here.stands & (same < 0)), _cuts(corpus, here)
+    same = _known_already(here, labelled.label[np.searchsorted(labelled.digest, corpus.digest)], found.cores)
+    fresh = np.flatnonzero(here.stands & ~same)
+    cuts = _cuts(corpus, here) | {"assigned_prompts_not_mined": len(only_assigned) - len(rows)}
     if not len(fresh):
         return labelled, found.cores, cuts
     known, chosen = Skeletons.joined(found, here, fresh), labelled.digest[explained]
@@ -165,12 +166,9 @@ def _with_siblings(
     return labelled, known.cores, cuts
 
 
-def known_as(found: Discovery, label: Int32s, known: Cores) -> Int32s:
-    """For each found skeleton a known one that is the same: prompts have it as their `label`, and the texts are alike.
-
-    -1 for none.
-    """
-    number = np.full(len(found.cores), -1, np.int32)
+def _known_already(found: Discovery, label: Int32s, known: Cores) -> Bools:
+    """Which found skeletons are a known one: it is the `label` of some of their prompts, and the texts are alike."""
+    result = np.zeros(len(found.cores), np.bool_)
     both = np.flatnonzero((found.label >= 0) & (label >= 0))
     pair, count = np.unique(found.label[both].astype(np.int64) << 32 | label[both], return_counts=True)
     own, other = pair >> 32, pair & 0xFFFFFFFF
@@ -183,8 +181,8 @@ def known_as(found: Discovery, label: Int32s, known: Cores) -> Int32s:
     pairs = np.repeat(of_pair, np.diff(one.of))
     shared = np.bincount(pairs, weights=among(_of_pair(one.hashes, pairs), held), minlength=len(own))
     same = shared >= SAME * np.maximum(np.diff(one.of), np.diff(two.of))
-    number[own[same]] = other[same]
-    return number
+    result[own[same]] = True
+    return result
 
 
 def _of_pair(hashes: UInt64s, pair: Int64s) -> UInt64s:

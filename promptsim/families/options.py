@@ -94,7 +94,9 @@ class MineOptions:
     max_tokens: int = 20_000  # of one prompt: three quarters from its start, one from its end
     max_classes: int = 256  # of one prompt, the longest first
     max_pairs: int = 24_000_000  # meetings of two classes in a prompt; a lower max_classes is taken to stay below
-    max_prompts: int = 1_000_000  # mined at once: of more a sample, and then in parts what it leaves
+    max_prompts: int = (
+        1_000_000  # mined at once: of more a sample, some of what it explains, and in parts what it leaves
+    )
     inspected: int = 64  # members of a family whose text is read for its template, the first by content …
     read: int = 2_000_000  # … fewer where so many texts would be read in all, but always enough to tell what is fixed
     recalled: int = 50_000  # earlier prompts without a skeleton that a run after new ones mines again, at least

@@ -1,4 +1,4 @@
-"""One-bit codes of some lists, a query → the codes that promise the highest cosines. A quarter of the time FAISS takes.
+"""One-bit codes of some lists, a query → the codes that promise the highest cosines. Less than half of FAISS's time.
 
     a list: groups of LANES codes, as many as its rows need: the first word of each code, the second of each, …, then
     the first factor of each, then the second
